@@ -1,0 +1,42 @@
+"""From a name on the sky to TESS data that can be trusted, and light curves with honest errors."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tessellar.access import fetch, list_products, resolve, search
+    from tessellar.products import read
+    from tessellar.store import Store
+    from tessellar.targets import TIC, TOI, Field
+
+__version__ = "0.1.0"
+
+# Where each public name lives; the module is imported when the name is first used,
+# so that `import tessellar` costs next to nothing.
+_HOMES = {
+    "search": "tessellar.access",
+    "list_products": "tessellar.access",
+    "fetch": "tessellar.access",
+    "resolve": "tessellar.access",
+    "read": "tessellar.products",
+    "Store": "tessellar.store",
+    "TIC": "tessellar.targets",
+    "TOI": "tessellar.targets",
+    "Field": "tessellar.targets",
+}
+
+__all__ = ["TIC", "TOI", "Field", "Store", "fetch", "list_products", "read", "resolve", "search"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tessellar' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

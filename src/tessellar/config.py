@@ -1,0 +1,134 @@
+"""Settings: an argument beats the environment, which beats ``tessellar.toml``, which beats the default.
+
+Each setting has one name. In the environment it is ``TESSELLAR_`` and the name
+in capitals; in ``tessellar.toml``, in the user's config folder, it is a key of
+the top level.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from tessellar.errors import ConfigError
+
+FILE_NAME = "tessellar.toml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may set, with its default.
+
+    Attributes
+    ----------
+    archive : str
+        ``"mast"``, or the URL of a tessellar server.
+    data_dir : str
+        The folder that files are fetched into when none is given; empty for the working folder.
+    connections : int
+        Connections to one host at a time.
+    connect_timeout, idle_timeout : float
+        Seconds to wait for a connection, and for the next bytes on one.
+    attempts : int
+        Tries of one request or file before it counts as failed.
+    retry_wait : float
+        Seconds before the second try; the pause doubles from there, with jitter.
+    page_size : int
+        Rows asked of the archive at a time.
+    """
+
+    archive: str = "mast"
+    data_dir: str = ""
+    connections: int = 4
+    connect_timeout: float = 10.0
+    idle_timeout: float = 60.0
+    attempts: int = 6
+    retry_wait: float = 1.0
+    page_size: int = 5000
+
+    def __post_init__(self) -> None:
+        for name in ("connections", "attempts", "page_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"setting {name} = {getattr(self, name)}: it must be at least 1")
+        for name in ("connect_timeout", "idle_timeout"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"setting {name} = {getattr(self, name)}: it must be more than 0 seconds")
+        if not self.retry_wait >= 0:
+            raise ConfigError(f"setting retry_wait = {self.retry_wait}: it must be 0 seconds or more")
+
+
+def config_folder() -> Path:
+    """The folder that holds the user's ``tessellar.toml``; it need not exist."""
+    return Path(platformdirs.user_config_dir("tessellar", appauthor=False))
+
+
+def load(environ: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
+    """Gather the settings that hold now.
+
+    Parameters
+    ----------
+    environ : mapping, optional
+        Instead of ``os.environ``.
+    **arguments
+        Settings given by the caller; None means not given.
+
+    Raises
+    ------
+    ConfigError
+        If a name or a value makes no sense; the message says where it was found.
+
+    Examples
+    --------
+    >>> from tessellar.config import load
+    >>> load(environ={"TESSELLAR_CONNECTIONS": "2"}, page_size=100).connections
+    2
+    """
+    environ = os.environ if environ is None else environ
+    known = {field.name: type(field.default) for field in fields(Settings)}
+    values: dict[str, Any] = {}
+    path = config_folder() / FILE_NAME
+    for name, value in _read_file(path).items():
+        if name not in known:
+            raise ConfigError(f"{path}: no setting is called {name!r}; there are {', '.join(known)}")
+        values[name] = _convert(name, value, known[name], str(path))
+    for name, kind in known.items():
+        variable = f"TESSELLAR_{name.upper()}"
+        if environ.get(variable):
+            values[name] = _convert(name, environ[variable], kind, variable)
+    for name, value in arguments.items():
+        if name not in known:
+            raise ConfigError(f"no setting is called {name!r}; there are {', '.join(known)}")
+        if value is not None:
+            values[name] = _convert(name, value, known[name], "argument")
+    return Settings(**values)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream)
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _convert(name: str, value: Any, kind: type, where: str) -> Any:
+    wanted = {int: "a whole number", float: "a number", str: "text"}[kind]
+    try:
+        if isinstance(value, bool) or (kind is str and not isinstance(value, str | os.PathLike)):
+            raise ValueError
+        converted = os.fspath(value) if kind is str else kind(value)
+        if kind is int and isinstance(value, float) and converted != value:
+            raise ValueError
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {name} = {value!r} is not {wanted}") from error
+    return converted

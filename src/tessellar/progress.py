@@ -1,0 +1,95 @@
+"""Progress is events; only this module draws them.
+
+Work below the command line takes a `Listener` and calls it with `Event`s. It
+never knows whether anyone looks. `drawn` gives a listener that draws bars on
+stderr, and draws nothing where stderr is not a terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """How far one piece of work has come.
+
+    Attributes
+    ----------
+    task : str
+        What is being worked on; events of one task have equal `task`.
+    done : float
+        How much is done, in `unit`.
+    total : float or None
+        How much there is, where that is known.
+    unit : str
+        ``"bytes"``, ``"rows"``, ``"files"`` ...
+    note : str
+        One line for the user, empty for none.
+    finished : bool
+        True in the last event of a task.
+    """
+
+    task: str
+    done: float = 0.0
+    total: float | None = None
+    unit: str = ""
+    note: str = ""
+    finished: bool = False
+
+
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """Listen to nothing: the default wherever a listener can be given."""
+
+
+@contextmanager
+def drawn(quiet: bool = False) -> Iterator[Listener]:
+    """Give a listener that draws progress on stderr while the block runs.
+
+    Parameters
+    ----------
+    quiet : bool
+        Draw nothing. Nothing is drawn either where stderr is not a terminal.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield ignore
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as display:
+        yield _Drawer(display)
+
+
+class _Drawer:
+    """Turns events into the tasks of one rich display."""
+
+    def __init__(self, display: Any) -> None:
+        self._display = display
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, event: Event) -> None:
+        if event.note:
+            self._display.console.print(event.note, highlight=False)
+        if event.task not in self._tasks:
+            self._tasks[event.task] = self._display.add_task(event.task, total=event.total)
+        task = self._tasks[event.task]
+        self._display.update(task, completed=event.done, total=event.total)
+        if event.finished:
+            self._display.remove_task(self._tasks.pop(event.task))
