@@ -73,30 +73,9 @@ class ArchiveError(TessellarError):
         What was asked.
     status : int, optional
         The HTTP status of the answer, where there was one.
-    """
-
-    def __init__(self, message: str, *, url: str | None = None, status: int | None = None) -> None:
-        super().__init__(message)
-        self.url = url
-        self.status = status
-
-
-class Unavailable(ArchiveError):
-    """The archive cannot be reached, or says that it cannot answer now."""
-
-    retryable = True
-
-
-class RateLimited(ArchiveError):
-    """The archive asked us to come back later.
-
-    Parameters
-    ----------
     retry_after : float, optional
-        Seconds to wait, as the archive said.
+        Seconds to wait before asking again, where the archive said so.
     """
-
-    retryable = True
 
     def __init__(
         self,
@@ -106,8 +85,22 @@ class RateLimited(ArchiveError):
         status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, url=url, status=status)
+        super().__init__(message)
+        self.url = url
+        self.status = status
         self.retry_after = retry_after
+
+
+class Unavailable(ArchiveError):
+    """The archive cannot be reached, or says that it cannot answer now."""
+
+    retryable = True
+
+
+class RateLimited(ArchiveError):
+    """The archive asked us to come back later."""
+
+    retryable = True
 
 
 class AuthError(ArchiveError):

@@ -1,0 +1,120 @@
+"""Fetch: files into a folder, each whole and verified, with a manifest of what became of each."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tessellar import config
+from tessellar.access.search import archive_of, list_products
+from tessellar.archives import Archive
+from tessellar.errors import NoPermission
+from tessellar.net import Outcome, Remote, run, transfer
+from tessellar.products.tables import ObservationTable, ProductTable
+from tessellar.progress import Listener, ignore
+from tessellar.store import Manifest, Store
+from tessellar.store.store import check_folder
+
+
+class FetchInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a fetch.
+
+    What was whole is kept, what was not will be continued by the same fetch.
+
+    Attributes
+    ----------
+    manifest : Manifest
+        What became of each file, also of those that were never asked for.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        super().__init__("the fetch was interrupted; run it again to go on")
+        self.manifest = manifest
+
+
+def fetch(
+    what: ProductTable | ObservationTable,
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    flat: bool = False,
+    archive: str | Archive | None = None,
+    listener: Listener = ignore,
+) -> Manifest:
+    """Fetch files, several at a time, each verified before it gets its name.
+
+    Files that are here and verified are not asked for again, and no network is
+    needed for them. A file that was cut off goes on where it stopped. No file
+    is ever under its final name before it is whole.
+
+    Parameters
+    ----------
+    what : ProductTable or ObservationTable
+        Files, or observations of which all files are wanted.
+    folder : path-like, optional
+        By default the setting ``data_dir``, or the working folder.
+    flat : bool
+        Put files straight into `folder`, not into ``mastDownload/<collection>/<obs_id>``.
+    archive : str or Archive, optional
+        By default the one that the table came from.
+    listener : callable, optional
+        Told of bytes as they arrive.
+
+    Returns
+    -------
+    Manifest
+        One row per file, also for those that failed.
+
+    Raises
+    ------
+    StoreError
+        If nothing can be kept in the folder.
+    FetchInterrupted
+        On Ctrl-C; it carries the manifest.
+    """
+    opened = archive_of(archive if archive is not None else what.meta.get("archive"))
+    if isinstance(what, ObservationTable):
+        what = list_products(what, archive=opened, listener=listener)
+    settings = config.load()
+    target = Path(folder or settings.data_dir or ".").expanduser().absolute()
+    check_folder(target)
+    remotes = [_remote(opened, row) for row in what.rows()]
+    return _fetch(remotes, target, flat, settings, listener)
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> Path:
+    """Write a manifest beside the data, as ECSV, under a name that tells the time (UTC)."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    path = folder / f"manifest_{stamp}.ecsv"
+    try:
+        manifest.write(path, format="ascii.ecsv", overwrite=True)
+    except OSError as error:
+        raise NoPermission(f"{path}: the manifest cannot be written ({error.strerror})") from error
+    return path
+
+
+def _fetch(remotes: list[Remote], folder: Path, flat: bool, settings: config.Settings, listener: Listener) -> Manifest:
+    store = Store(folder, flat=flat)
+    outcomes: list[Outcome] = []
+
+    def again(some: list[Remote]) -> Manifest:
+        return _fetch(some, folder, flat, settings, listener)
+
+    try:
+        run(transfer(remotes, store, settings, outcomes, listener))
+    except KeyboardInterrupt as error:
+        raise FetchInterrupted(Manifest.from_outcomes(remotes, outcomes, again)) from error
+    finally:
+        store.close()
+    return Manifest.from_outcomes(remotes, outcomes, again)
+
+
+def _remote(archive: Archive, row: dict[str, object]) -> Remote:
+    size = row.get("size")
+    return archive.locate(
+        str(row["dataURI"]),
+        filename=str(row.get("productFilename") or ""),
+        collection=str(row.get("obs_collection") or ""),
+        obs_id=str(row.get("obs_id") or ""),
+        size=int(size) if isinstance(size, int) and size > 0 else None,
+    )

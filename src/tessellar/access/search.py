@@ -1,0 +1,127 @@
+"""Search: what was observed, and which files there are of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tessellar.archives import Archive, Criteria, open_archive
+from tessellar.errors import InputError, QueryError
+from tessellar.products.tables import ObservationTable, ProductTable
+from tessellar.progress import Listener, ignore
+from tessellar.targets import TIC, TOI, parse_target
+
+
+def search(
+    target: str | int | TIC | None = None,
+    *,
+    sector: int | None = None,
+    camera: int | None = None,
+    ccd: int | None = None,
+    cadence: float | None = None,
+    author: str | None = None,
+    kind: str | None = None,
+    radius: float | None = None,
+    archive: str | Archive | None = None,
+    listener: Listener = ignore,
+    **columns: Any,
+) -> ObservationTable:
+    """Find the observations of a star, or of a sector.
+
+    Parameters
+    ----------
+    target : str, int or TIC, optional
+        A TIC id, matched exactly.
+    sector : int, optional
+        Of a multi-sector data-validation run the last sector, unless `kind` is
+        ``"dv"``: then any sector of its range.
+    camera, ccd : int, optional
+        1 to 4.
+    cadence : float, optional
+        Exposure time of one cadence, in seconds: 20, 120, 200 ...
+    author : str, optional
+        The pipeline: ``SPOC``, ``TESS-SPOC``, ``QLP`` ...
+    kind : str, optional
+        ``lightcurve``, ``tpf``, ``dv``, ``cbv`` or ``ffi``. Images are only found when asked for.
+    radius : float, optional
+        In degrees: find everything around the target's position in the TIC, not only the target.
+    archive : str or Archive, optional
+        ``"mast"``, the URL of a tessellar server, or an opened archive; by default the setting.
+    listener : callable, optional
+        Told of progress.
+    **columns
+        Any other column of the archive: a value, a list of values, a pattern
+        with ``*``, or a ``(low, high)`` pair for numbers.
+
+    Returns
+    -------
+    ObservationTable
+        One row an observation; no row where there is none.
+
+    Raises
+    ------
+    InputError
+        If a criterion makes no sense.
+    ArchiveError
+        If the archive cannot be reached or does not answer properly.
+
+    Examples
+    --------
+    >>> import tessellar
+    >>> table = tessellar.search("TIC 25155310", sector=1)  # doctest: +SKIP
+    """
+    opened = archive_of(archive)
+    tic = star_of(target) if target is not None else None
+    position = None
+    if radius is not None:
+        if tic is None:
+            raise QueryError("a radius needs a target to search around")
+        row = opened.target_position(tic)
+        position, tic = (float(row["ra"]), float(row["dec"])), None
+    criteria = Criteria(tic, sector, camera, ccd, cadence, author, kind, position, radius, columns)
+    if not criteria.bounded:
+        raise QueryError("name a target, a sector or a column to search by: everything of TESS is millions of rows")
+    return opened.search(criteria, listener)
+
+
+def list_products(
+    observations: ObservationTable,
+    *,
+    kind: str | None = None,
+    archive: str | Archive | None = None,
+    listener: Listener = ignore,
+) -> ProductTable:
+    """List the files of observations.
+
+    Parameters
+    ----------
+    observations : ObservationTable
+        As `search` returns it, or some of its rows.
+    kind : str, optional
+        Only files of this kind: ``lightcurve``, ``tpf``, ``dv``, ``cbv`` or ``ffi``.
+    archive : str or Archive, optional
+        By default the one that `observations` came from.
+    listener : callable, optional
+        Told of progress.
+
+    Returns
+    -------
+    ProductTable
+        One row a file, each file once.
+    """
+    if archive is None:
+        archive = observations.meta.get("archive")
+    table = archive_of(archive).products(observations, listener)
+    return table.filter(kind=kind) if kind is not None and len(table) else table
+
+
+def archive_of(archive: str | Archive | None) -> Archive:
+    """Open an archive by name, unless it is open already."""
+    return open_archive(archive) if archive is None or isinstance(archive, str) else archive
+
+
+def star_of(target: str | int | TIC) -> TIC:
+    """Return the TIC id that a user wrote; a TOI or a name needs resolving, which is not done here."""
+    parsed = parse_target(target)
+    if isinstance(parsed, TOI):
+        raise InputError(f"{parsed} is a TOI: give the TIC id of its star, as in TIC 25155310")
+    return parsed

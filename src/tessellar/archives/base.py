@@ -1,0 +1,95 @@
+"""What every archive offers: the contract, and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tessellar.errors import QueryError
+from tessellar.net import Remote
+from tessellar.products.tables import ObservationTable, ProductTable
+from tessellar.progress import Listener, ignore
+from tessellar.targets import TIC, Field, check_sector
+
+KINDS = ("lightcurve", "tpf", "ffi", "dv", "cbv")
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What is looked for; None leaves a thing open.
+
+    Attributes
+    ----------
+    target : TIC or None
+        One star, by its exact id.
+    sector : int or None
+        A sector; a multi-sector run belongs to every sector of its range.
+    camera, ccd : int or None
+        1 to 4.
+    cadence : float or None
+        Exposure time of one cadence, in seconds.
+    author : str or None
+        The pipeline: ``SPOC``, ``TESS-SPOC``, ``QLP``, ``TGLC`` ...
+    kind : str or None
+        One of `KINDS`. Images are only looked for with ``"ffi"``.
+    position : tuple of float or None
+        Right ascension and declination (ICRS, degrees): the centre of a cone.
+    radius : float or None
+        Of the cone, in degrees.
+    columns : mapping
+        Further columns of the archive: a value, a list of values, or a
+        ``(low, high)`` pair for numbers.
+    """
+
+    target: TIC | None = None
+    sector: int | None = None
+    camera: int | None = None
+    ccd: int | None = None
+    cadence: float | None = None
+    author: str | None = None
+    kind: str | None = None
+    position: tuple[float, float] | None = None
+    radius: float | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.sector is not None:
+            check_sector(self.sector)
+        Field(1, self.camera or 1, self.ccd or 1)
+        if self.kind is not None and self.kind not in KINDS:
+            raise QueryError(f"kind {self.kind!r} is not known; there are {', '.join(KINDS)}")
+        if self.cadence is not None and not self.cadence > 0:
+            raise QueryError(f"cadence {self.cadence:g} s cannot be: give the exposure time in seconds, as in 120")
+        if self.radius is not None and not 0 < self.radius <= 180:
+            raise QueryError(f"radius {self.radius:g} deg cannot be: give more than 0 and at most 180")
+        if (self.position is None) != (self.radius is None):
+            raise QueryError("a cone needs both a position and a radius")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it asks for less than everything of its kind."""
+        given = (self.target, self.sector, self.position, self.columns or None)
+        return any(value is not None for value in given)
+
+
+class Archive(Protocol):
+    """A place that can say what exists. It holds no files and no state between queries."""
+
+    @property
+    def name(self) -> str:
+        """How the user named it."""
+
+    def search(self, criteria: Criteria, listener: Listener = ignore) -> ObservationTable:
+        """Return the observations that meet `criteria`."""
+
+    def products(self, observations: ObservationTable, listener: Listener = ignore) -> ProductTable:
+        """Return the files of observations."""
+
+    def locate(
+        self, uri: str, *, filename: str = "", collection: str = "", obs_id: str = "", size: int | None = None
+    ) -> Remote:
+        """Say where a file can be fetched; asks nobody."""
+
+    def target_position(self, target: TIC) -> Mapping[str, Any]:
+        """Return the catalogue's row of a star: ``ID, ra, dec, Tmag`` ... (ICRS, degrees)."""

@@ -1,0 +1,233 @@
+"""The Mikulski Archive for Space Telescopes, or any server that speaks its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tessellar import config
+from tessellar.archives.base import Criteria
+from tessellar.archives.portal import Portal, range_filter, text_filter
+from tessellar.errors import InputError, QueryError
+from tessellar.mission.names import match_name
+from tessellar.net import Remote, Transport, run
+from tessellar.products.tables import OBSERVATION_COLUMNS, ObservationTable, ProductTable
+from tessellar.progress import Listener, ignore
+from tessellar.targets import TIC
+
+MAST_URL = "https://mast.stsci.edu"
+
+# One request for the products of this many observations; MAST joins slowly beyond.
+_PRODUCTS_AT_A_TIME = 100
+
+
+class MastArchive:
+    """Search, products and URLs of one MAST portal.
+
+    Parameters
+    ----------
+    url : str
+        Without a path, as ``https://mast.stsci.edu`` or ``http://127.0.0.1:8000``.
+    settings : Settings, optional
+        By default those that hold now.
+    """
+
+    def __init__(self, url: str = MAST_URL, settings: config.Settings | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InputError(f"archive {url!r} is not known: write mast, or a URL as in http://127.0.0.1:8000")
+        self.name = url.rstrip("/")
+        self._settings = settings or config.load()
+
+    @property
+    def url_template(self) -> str:
+        """Where files are fetched, with ``{uri}`` for the name of one."""
+        return f"{self.name}/api/v0.1/Download/file?uri={{uri}}"
+
+    def search(self, criteria: Criteria, listener: Listener = ignore) -> ObservationTable:
+        """Return the observations that meet `criteria`.
+
+        Camera and CCD of a target's observation are not in MAST's tables: they
+        are computed from its position and the pointing of the sector.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive cannot be reached or answers nonsense.
+        QueryError
+            If it refuses the question.
+        """
+        rows = run(self._ask(*_question(criteria), listener))
+        described = [_described(row) for row in rows]
+        table = ObservationTable.from_rows([row for row in described if _belongs(row, criteria)])
+        table.meta["archive"] = self.name
+        table.meta["url_template"] = self.url_template
+        return table
+
+    def products(self, observations: ObservationTable, listener: Listener = ignore) -> ProductTable:
+        """Return the files of observations, each once, with what is known of the observation beside it."""
+        parents = {str(row["obsid"]): row for row in observations.rows()}
+        ids = list(parents)
+        rows: list[dict[str, Any]] = []
+        for start in range(0, len(ids), _PRODUCTS_AT_A_TIME):
+            batch = ",".join(ids[start : start + _PRODUCTS_AT_A_TIME])
+            rows += run(self._ask("Mast.Caom.Products", {"obsid": batch}, listener))
+        unique = {str(row["dataURI"]): _joined(row, parents) for row in reversed(rows) if row.get("dataURI")}
+        table = ProductTable.from_rows(list(reversed(unique.values())))
+        table.meta["archive"] = self.name
+        table.meta["url_template"] = self.url_template
+        return table
+
+    def locate(
+        self, uri: str, *, filename: str = "", collection: str = "", obs_id: str = "", size: int | None = None
+    ) -> Remote:
+        """Say where a file can be fetched; asks nobody."""
+        name = filename or uri.rsplit("/", 1)[-1]
+        known = match_name(name)
+        return Remote(
+            uri=uri,
+            url=self.url_template.format(uri=quote(uri, safe=":/")),
+            filename=name,
+            collection=collection or (known.collection if known else "TESS"),
+            obs_id=obs_id or (known.obs_id if known else name.split(".")[0]),
+            size=size,
+        )
+
+    def target_position(self, target: TIC) -> Mapping[str, Any]:
+        """Return the row of a star in the TESS Input Catalog (position ICRS, degrees, epoch 2000).
+
+        Raises
+        ------
+        QueryError
+            If the catalogue has no such star.
+        """
+        params = {
+            "columns": "ID,ra,dec,pmRA,pmDEC,Tmag,Teff,GAIA,TWOMASS,HIP",
+            "filters": [text_filter("ID", target.id)],
+        }
+        rows = run(self._ask("Mast.Catalogs.Filtered.Tic.Rows", params, ignore))
+        row = next((row for row in rows if str(row.get("ID")) == target.id), None)
+        if row is None:
+            raise QueryError(f"{target} is not in the catalogue of {self.name}: check the number")
+        return row
+
+    async def _ask(self, service: str, params: Mapping[str, Any], listener: Listener) -> list[dict[str, Any]]:
+        async with Transport(self._settings) as transport:
+            return await Portal(self.name, transport, self._settings).rows(service, params, listener)
+
+
+def open_archive(name: str | None = None, settings: config.Settings | None = None) -> MastArchive:
+    """Return an archive by its name: ``mast``, or the URL of a tessellar server.
+
+    Parameters
+    ----------
+    name : str, optional
+        By default the setting ``archive``.
+    settings : Settings, optional
+        By default those that hold now.
+    """
+    settings = settings or config.load(archive=name)
+    name = name or settings.archive
+    return MastArchive(MAST_URL if name.lower() == "mast" else name, settings)
+
+
+def _question(criteria: Criteria) -> tuple[str, dict[str, Any]]:
+    filters = list(_filters(criteria))
+    params: dict[str, Any] = {"columns": "*", "filters": filters}
+    if criteria.position is None or criteria.radius is None:
+        return "Mast.Caom.Filtered", params
+    ra, dec = criteria.position
+    return "Mast.Caom.Filtered.Position", {**params, "position": f"{ra!r}, {dec!r}, {criteria.radius!r}"}
+
+
+def _filters(criteria: Criteria) -> Iterator[dict[str, Any]]:
+    given = criteria.columns
+    if "obs_collection" not in given:
+        yield text_filter("obs_collection", "TESS", "HLSP")
+    if "project" not in given:
+        yield text_filter("project", "TESS")
+    if "dataproduct_type" not in given:
+        yield text_filter("dataproduct_type", "image" if criteria.kind == "ffi" else "timeseries")
+    if criteria.target is not None:
+        yield text_filter("target_name", criteria.target.id)
+    if criteria.author is not None:
+        yield text_filter("provenance_name", criteria.author)
+    if criteria.sector is not None and criteria.kind != "dv":
+        # A multi-sector run carries its last sector here; those are asked for without it.
+        yield range_filter("sequence_number", criteria.sector, criteria.sector)
+    if criteria.cadence is not None and criteria.kind != "ffi":
+        yield range_filter("t_exptime", criteria.cadence - 0.5, criteria.cadence + 0.5)
+    for name, value in given.items():
+        yield _column_filter(name, value)
+
+
+def _column_filter(name: str, value: Any) -> dict[str, Any]:
+    info = OBSERVATION_COLUMNS.get(name)
+    if info is None:
+        import difflib
+
+        near = difflib.get_close_matches(name, OBSERVATION_COLUMNS, n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(OBSERVATION_COLUMNS)}"
+        raise QueryError(f"no column is called {name!r}; {hint}")
+    if isinstance(value, tuple):
+        if len(value) != 2 or info.kind is str:
+            raise QueryError(f"{name} = {value!r}: a range needs a low and a high bound, on a column of numbers")
+        return range_filter(name, *value)
+    if info.kind is float:
+        return range_filter(name, value, value)
+    values = value if isinstance(value, list | set) else [value]
+    return text_filter(name, *(str(item) for item in values))
+
+
+def _described(row: dict[str, Any]) -> dict[str, Any]:
+    """Add what the row does not say itself: the range of sectors, camera and CCD."""
+    name = match_name(str(row.get("dataURL") or "").rsplit("/", 1)[-1])
+    sector = row.get("sequence_number")
+    first, last = name.sector_range if name and name.sector_range else (sector, sector)
+    camera, ccd = (name.camera, name.ccd) if name else (None, None)
+    if camera is None and first == last and isinstance(sector, int) and row.get("dataproduct_type") == "timeseries":
+        camera, ccd = _on_which_ccd(row, sector)
+    return {**row, "sector_first": first, "sector_last": last, "camera": camera, "ccd": ccd}
+
+
+def _on_which_ccd(row: Mapping[str, Any], sector: int) -> tuple[int | None, int | None]:
+    from tessellar.mission.ccd import locate
+
+    ra, dec = row.get("s_ra"), row.get("s_dec")
+    if ra is None or dec is None:
+        return None, None
+    try:
+        places = locate(float(ra), float(dec), sectors=[sector])
+    except InputError:  # a sector newer than our table: its pointing is not known
+        return None, None
+    return (places[0].field.camera, places[0].field.ccd) if places else (None, None)
+
+
+def _belongs(row: Mapping[str, Any], criteria: Criteria) -> bool:
+    """Whether a row meets what could not be asked of the archive."""
+    for wanted, found in ((criteria.camera, row["camera"]), (criteria.ccd, row["ccd"])):
+        if wanted is not None and found != wanted:
+            return False
+    if criteria.kind == "dv" and criteria.sector is not None:
+        first, last = row["sector_first"], row["sector_last"]
+        return first is not None and last is not None and first <= criteria.sector <= last
+    return True
+
+
+def _joined(row: Mapping[str, Any], parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    parent = parents.get(str(row.get("obsID")), {})
+    filename = str(row.get("productFilename") or str(row["dataURI"]).rsplit("/", 1)[-1])
+    name = match_name(filename)
+    return {
+        **row,
+        "productFilename": filename,
+        "obs_id": row.get("obs_id") or parent.get("obs_id"),
+        "target": parent.get("target_name"),
+        "sector": parent.get("sequence_number"),
+        "camera": parent.get("camera"),
+        "ccd": parent.get("ccd"),
+        "cadence": parent.get("t_exptime"),
+        "kind": name.kind if name else "other",
+        "author": parent.get("provenance_name") or (name.author if name else None),
+    }

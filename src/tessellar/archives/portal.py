@@ -1,0 +1,142 @@
+"""MAST's portal protocol: one JSON question in a form field, answered in pages.
+
+The peculiarities of the protocol end here: an answer that is still being
+computed (``EXECUTING``) is asked for again with growing pauses, an error comes
+with HTTP status 200, and a page may say that there are more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tessellar.config import Settings
+from tessellar.errors import QueryError, ResultTruncated, Unavailable, UnexpectedReply
+from tessellar.net import Reply, Transport
+from tessellar.net.retry import retrying
+from tessellar.progress import Event, Listener, ignore
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+_QUERY_TIME = 600.0
+_SERVER_TROUBLE = ("timeout", "timed out", "deadlock", "try again", "unavailable", "connection")
+
+
+class Portal:
+    """Asks one portal; made for one transport and thrown away with it.
+
+    Parameters
+    ----------
+    base : str
+        URL of the archive without a path, as ``https://mast.stsci.edu``.
+    transport : Transport
+        Open.
+    settings : Settings
+        Retries and page size.
+    """
+
+    def __init__(self, base: str, transport: Transport, settings: Settings) -> None:
+        self._url = f"{base}/api/v0/invoke"
+        self._transport = transport
+        self._settings = settings
+
+    async def rows(self, service: str, params: Mapping[str, Any], listener: Listener = ignore) -> list[dict[str, Any]]:
+        """Ask one question and gather all pages of the answer.
+
+        Raises
+        ------
+        QueryError
+            If the archive refuses the question.
+        ResultTruncated
+            If it says that there are more rows than it sends.
+        """
+        rows: list[dict[str, Any]] = []
+        key = str(uuid.uuid4())
+        page, pages, total = 1, 1, None
+        while page <= pages:
+            answer = await self._page(service, params, page, key, listener)
+            data = answer["data"]
+            rows.extend(data)
+            paging = answer.get("paging") or {}
+            pages = int(paging.get("pagesFiltered") or 1)
+            total = paging.get("rowsFiltered")
+            listener(Event(f"ask {service}", len(rows), total, "rows"))
+            if not data:
+                break
+            page += 1
+        listener(Event(f"ask {service}", len(rows), total, "rows", finished=True))
+        if total is not None and len(rows) < int(total):
+            raise ResultTruncated(
+                f"{self._url}: {service} has {total} rows but sent {len(rows)}; narrow the search", url=self._url
+            )
+        return rows
+
+    async def _page(
+        self, service: str, params: Mapping[str, Any], page: int, key: str, listener: Listener
+    ) -> dict[str, Any]:
+        question = {
+            "service": service,
+            "params": dict(params),
+            "format": "json",
+            "pagesize": self._settings.page_size,
+            "page": page,
+            "cacheBreaker": key,
+        }
+        form = {"request": json.dumps(question)}
+
+        def tell(line: str) -> None:
+            listener(Event(f"ask {service}", 0, None, "rows", note=line))
+
+        async def ask() -> dict[str, Any]:
+            pause, waited = _FIRST_PAUSE, 0.0
+            while True:
+                answer = self._read(await self._transport.post_form(self._url, form, timeout=_QUERY_TIME))
+                if answer["status"] != "EXECUTING":
+                    return answer
+                if waited >= _QUERY_TIME:
+                    raise Unavailable(f"{self._url}: {service} was still working after {waited:.0f} s", url=self._url)
+                await asyncio.sleep(pause)
+                waited += pause
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+        answer: dict[str, Any] = await retrying(self._settings, tell)(ask)
+        return answer
+
+    def _read(self, reply: Reply) -> dict[str, Any]:
+        try:
+            answer = json.loads(reply.body)
+        except ValueError as error:
+            start = reply.body[:60].decode("utf-8", "replace").strip().replace("\n", " ")
+            raise UnexpectedReply(
+                f"{self._url} answered no JSON but {start!r}: is this a MAST archive?", url=self._url
+            ) from error
+        status = answer.get("status") if isinstance(answer, dict) else None
+        if status == "ERROR":
+            message = " ".join(str(answer.get("msg") or "no reason given").split())
+            if any(word in message.lower() for word in _SERVER_TROUBLE):
+                raise Unavailable(f"{self._url}: {message}", url=self._url)
+            raise QueryError(f"{self._url} refused the question: {message}")
+        if status == "EXECUTING":
+            return {"status": status}
+        if status not in ("COMPLETE", None, "") or not isinstance(answer, dict) or "data" not in answer:
+            raise UnexpectedReply(f"{self._url} answered with status {status!r} and no data", url=self._url)
+        data = answer["data"]
+        if not isinstance(data, Sequence) or not all(isinstance(row, dict) for row in data):
+            raise UnexpectedReply(f"{self._url} answered with data that are not rows", url=self._url)
+        return {**answer, "status": "COMPLETE"}
+
+
+def text_filter(column: str, *values: str) -> dict[str, Any]:
+    """Ask that a column has one of some values; one ``*`` in a value stands for anything."""
+    pattern = next((value for value in values if "*" in value), None)
+    if pattern is None:
+        return {"paramName": column, "values": list(values)}
+    rest = [value for value in values if value != pattern]
+    return {"paramName": column, "values": rest, "freeText": pattern.replace("*", "%")}
+
+
+def range_filter(column: str, low: float, high: float) -> dict[str, Any]:
+    """Ask that a column of numbers lies between two bounds, both included."""
+    return {"paramName": column, "values": [{"min": low, "max": high}]}

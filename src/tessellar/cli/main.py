@@ -1,0 +1,131 @@
+"""The `tessellar` command: global options, lazily loaded subcommands, exit codes.
+
+Exit codes: 0 done, 1 some rows failed, 2 bad usage or input, 3 archive
+unreachable or refused, 4 this machine, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+
+from tessellar import __version__
+from tessellar.errors import (
+    ArchiveError,
+    InputError,
+    MissingInput,
+    PhotometryError,
+    ProductError,
+    StoreError,
+    TessellarError,
+    TransferError,
+)
+
+DONE, ROWS_FAILED, BAD_INPUT, NO_ARCHIVE, THIS_MACHINE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+# Subcommand: (module, one line for the list of commands). A module is imported when its command
+# is called, so that `--help` does not wait for numpy.
+_COMMANDS = {
+    "demo": ("tessellar.cli.demo", "The whole journey on an embedded archive."),
+    "resolve": ("tessellar.cli.resolve", "Ids, position and sectors of a target."),
+    "find": ("tessellar.cli.find", "List the files that an archive has."),
+    "fetch": ("tessellar.cli.fetch", "Download files, verified."),
+    "photometry": ("tessellar.cli.photometry", "Measure light curves from target pixel files."),
+    "look": ("tessellar.cli.look", "Draw one page of a file."),
+    "serve": ("tessellar.cli.serve", "Offer a folder as an archive."),
+    "simulate": ("tessellar.cli.simulate", "Make a sky with known truth."),
+}
+
+
+@dataclass
+class Globals:
+    """What the global options say."""
+
+    archive: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: int = 0
+
+
+class _Lazy(click.Group):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(_COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--archive", metavar="NAME|URL", help="mast (default), or the URL of a tessellar server.")
+@click.option("--json", "as_json", is_flag=True, help="Print machine output on stdout, nothing else there.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, no remarks.")
+@click.option("--verbose", "-v", count=True, help="Say more; twice: log what goes over the wire.")
+@click.version_option(__version__, prog_name="tessellar")
+@click.pass_context
+def group(ctx: click.Context, archive: str | None, as_json: bool, quiet: bool, verbose: int) -> None:
+    """From a name on the sky to TESS data that can be trusted, and light curves with honest errors."""
+    ctx.obj = Globals(archive, as_json, quiet, verbose)
+    if verbose > 1:
+        import logging
+
+        logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if verbose > 2 else logging.INFO)
+
+
+def main() -> None:
+    """Run the command line; every failure is one line on stderr and an exit code."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = group.main(prog_name="tessellar", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return BAD_INPUT
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _say(f"interrupted: {error}" if str(error) else "interrupted", INTERRUPTED)
+    except TessellarError as error:
+        return _say(str(error), exit_code_of(error))
+    except BrokenPipeError:
+        # The reader has gone, which is its good right; nothing more can be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _say(f"{error.filename or 'the disk'}: no space left; free some and run again", THIS_MACHINE)
+        return _say(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "), THIS_MACHINE)
+    return code if isinstance(code, int) else DONE
+
+
+def exit_code_of(error: TessellarError) -> int:
+    """Return the exit code that an error ends the command with."""
+    if isinstance(error, InputError | MissingInput):
+        return BAD_INPUT
+    if isinstance(error, ArchiveError):
+        return NO_ARCHIVE
+    if isinstance(error, StoreError | ProductError):
+        return THIS_MACHINE
+    if isinstance(error, TransferError | PhotometryError):
+        return ROWS_FAILED
+    return ROWS_FAILED
+
+
+def _say(line: str, code: int) -> int:
+    click.echo(f"tessellar: {line}", err=True)
+    return code

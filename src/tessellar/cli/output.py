@@ -1,0 +1,61 @@
+"""Printing tables: as JSON, as CSV, or for eyes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on stdout."""
+    click.echo(json.dumps(value, indent=1, allow_nan=False, default=str))
+
+
+def print_csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows as CSV with a header line."""
+    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows in aligned columns; on a narrow terminal the lines are left long, not cut."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        numeric = all(isinstance(row[name], int | float) or row[name] is None for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=True, overflow="ignore")
+    for row in rows:
+        table.add_row(*(_shown(row[name]) for name in columns))
+    console = Console(highlight=False, soft_wrap=True)
+    needed = max(console.measure(table).maximum, console.width)
+    Console(highlight=False, soft_wrap=True, width=needed).print(table)
+
+
+def human_size(size: float) -> str:
+    """Write a number of bytes for people.
+
+    Examples
+    --------
+    >>> from tessellar.cli.output import human_size
+    >>> human_size(2039040)
+    '2.0 MB'
+    """
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if abs(size) < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:g}" if isinstance(value, float) else str(value)

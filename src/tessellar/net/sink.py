@@ -1,0 +1,109 @@
+"""Where fetched bytes go: the contract between the transfer engine and whoever keeps the files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Remote:
+    """One file as an archive describes it.
+
+    Attributes
+    ----------
+    uri : str
+        Its name in the archive, as ``mast:TESS/product/...``; the file's identity.
+    url : str
+        Where it can be fetched.
+    filename : str
+        Its own name.
+    collection, obs_id : str
+        What it belongs to.
+    size : int or None
+        Bytes, as the archive's tables say; they are mostly but not always right.
+    digest : str or None
+        ``"sha256:..."`` or ``"md5:..."``, where the archive gives one.
+    """
+
+    uri: str
+    url: str
+    filename: str
+    collection: str = "TESS"
+    obs_id: str = ""
+    size: int | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Partial:
+    """What is here of a file that is not whole.
+
+    Attributes
+    ----------
+    path : Path
+        Where further bytes are to be written, beside the final name.
+    size : int
+        Bytes that are there.
+    validator : str or None
+        The ETag or Last-Modified of the version they belong to; without one
+        they cannot be continued.
+    """
+
+    path: Path
+    size: int
+    validator: str | None
+
+
+@dataclass(frozen=True)
+class Received:
+    """What the transfer saw, for the sink to check and record."""
+
+    size: int
+    sha256: str
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A whole, verified file under its final name."""
+
+    path: Path
+    size: int
+    sha256: str
+    note: str = ""
+
+
+class Sink(Protocol):
+    """Who keeps the files.
+
+    Every method is called from the I/O thread. None of them may touch the network.
+    """
+
+    def has(self, remote: Remote) -> Kept | None:
+        """Return the file if it is here and verified."""
+
+    def plan(self, remote: Remote) -> Partial:
+        """Say where the bytes go and what is there of them.
+
+        Raises
+        ------
+        StoreError
+            If this machine cannot keep the file.
+        """
+
+    def begin(self, remote: Remote, validator: str | None) -> None:
+        """Take note that the partial file now holds bytes of the version named by `validator`."""
+
+    def commit(self, remote: Remote, received: Received) -> Kept:
+        """Verify the partial file and give it its final name.
+
+        Raises
+        ------
+        IntegrityError
+            If it is not the file that was promised; the partial file is gone.
+        StoreError
+            If this machine cannot keep it.
+        """

@@ -1,0 +1,233 @@
+"""Tables of what an archive holds: one row an observation, one row a file.
+
+Identity is ``obs_id`` for an observation and ``dataURI`` for a file. MAST's
+``obsid`` is a row number of its database, which changes when data are
+ingested again: it serves to ask for products, never to remember anything by.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from astropy.table import MaskedColumn, Table
+
+from tessellar.errors import QueryError
+
+
+class ColumnInfo(NamedTuple):
+    """Type (``str``, ``float``, ``int`` or ``bool``), unit and meaning of a column."""
+
+    kind: type
+    unit: str | None
+    description: str
+
+
+_TEXT, _REAL, _WHOLE = str, float, int
+
+OBSERVATION_COLUMNS: dict[str, ColumnInfo] = {
+    "intentType": ColumnInfo(_TEXT, None, "science or calibration"),
+    "obs_collection": ColumnInfo(_TEXT, None, "TESS, or HLSP for products of others"),
+    "provenance_name": ColumnInfo(_TEXT, None, "pipeline that made the products"),
+    "instrument_name": ColumnInfo(_TEXT, None, "instrument"),
+    "project": ColumnInfo(_TEXT, None, "processing project"),
+    "filters": ColumnInfo(_TEXT, None, "filter"),
+    "wavelength_region": ColumnInfo(_TEXT, None, "energy band"),
+    "target_name": ColumnInfo(_TEXT, None, "TIC id without padding, or TESS FFI"),
+    "target_classification": ColumnInfo(_TEXT, None, "kind of target"),
+    "obs_id": ColumnInfo(_TEXT, None, "name of the observation: its identity"),
+    "s_ra": ColumnInfo(_REAL, "deg", "right ascension (ICRS)"),
+    "s_dec": ColumnInfo(_REAL, "deg", "declination (ICRS)"),
+    "proposal_id": ColumnInfo(_TEXT, None, "guest investigator programmes"),
+    "proposal_pi": ColumnInfo(_TEXT, None, "principal investigator"),
+    "calib_level": ColumnInfo(_WHOLE, None, "calibration level, 0 to 4"),
+    "t_min": ColumnInfo(_REAL, "d", "start (MJD)"),
+    "t_max": ColumnInfo(_REAL, "d", "end (MJD)"),
+    "t_exptime": ColumnInfo(_REAL, "s", "exposure time of one cadence"),
+    "em_min": ColumnInfo(_REAL, "nm", "shortest wavelength"),
+    "em_max": ColumnInfo(_REAL, "nm", "longest wavelength"),
+    "obs_title": ColumnInfo(_TEXT, None, "title"),
+    "t_obs_release": ColumnInfo(_REAL, "d", "release (MJD)"),
+    "proposal_type": ColumnInfo(_TEXT, None, "type of proposal"),
+    "sequence_number": ColumnInfo(_WHOLE, None, "sector; the last one of a multi-sector run"),
+    "s_region": ColumnInfo(_TEXT, None, "footprint (STC-S)"),
+    "jpegURL": ColumnInfo(_TEXT, None, "preview"),
+    "dataURL": ColumnInfo(_TEXT, None, "main file"),
+    "dataRights": ColumnInfo(_TEXT, None, "PUBLIC or EXCLUSIVE_ACCESS"),
+    "mtFlag": ColumnInfo(bool, None, "moving target"),
+    "srcDen": ColumnInfo(_REAL, None, "source density"),
+    "dataproduct_type": ColumnInfo(_TEXT, None, "timeseries, image or cube"),
+    "distance": ColumnInfo(_REAL, "arcsec", "distance from the position asked for"),
+    "obsid": ColumnInfo(_TEXT, None, "row number in the archive; changes on re-ingest"),
+    "objID": ColumnInfo(_TEXT, None, "row number in the archive; changes on re-ingest"),
+    # What tessellar adds to the archive's columns.
+    "sector_first": ColumnInfo(_WHOLE, None, "first sector of the range in obs_id"),
+    "sector_last": ColumnInfo(_WHOLE, None, "last sector of the range in obs_id"),
+    "camera": ColumnInfo(_WHOLE, None, "camera, 1 to 4, from the name or the pointing"),
+    "ccd": ColumnInfo(_WHOLE, None, "CCD, 1 to 4, from the name or the pointing"),
+}
+
+PRODUCT_COLUMNS: dict[str, ColumnInfo] = {
+    "obs_id": ColumnInfo(_TEXT, None, "name of the observation that the file belongs to"),
+    "target": ColumnInfo(_TEXT, None, "TIC id without padding, or TESS FFI"),
+    "sector": ColumnInfo(_WHOLE, None, "sector; the last one of a multi-sector run"),
+    "camera": ColumnInfo(_WHOLE, None, "camera, 1 to 4"),
+    "ccd": ColumnInfo(_WHOLE, None, "CCD, 1 to 4"),
+    "cadence": ColumnInfo(_REAL, "s", "exposure time of one cadence"),
+    "kind": ColumnInfo(_TEXT, None, "lightcurve, tpf, ffi, dv, cbv ..."),
+    "author": ColumnInfo(_TEXT, None, "pipeline that made it"),
+    "productFilename": ColumnInfo(_TEXT, None, "file name"),
+    "size": ColumnInfo(_WHOLE, "byte", "size as the archive's table says"),
+    "dataURI": ColumnInfo(_TEXT, None, "name of the file in the archive: its identity"),
+    "description": ColumnInfo(_TEXT, None, "what the archive calls it"),
+    "productType": ColumnInfo(_TEXT, None, "SCIENCE, INFO, PREVIEW or AUXILIARY"),
+    "productGroupDescription": ColumnInfo(_TEXT, None, "Minimum Recommended Products, or nothing"),
+    "productSubGroupDescription": ColumnInfo(_TEXT, None, "LC, TP, DVT ..."),
+    "productDocumentationURL": ColumnInfo(_TEXT, None, "documentation"),
+    "obs_collection": ColumnInfo(_TEXT, None, "TESS or HLSP"),
+    "dataproduct_type": ColumnInfo(_TEXT, None, "timeseries, image or cube"),
+    "project": ColumnInfo(_TEXT, None, "processing project"),
+    "prvversion": ColumnInfo(_TEXT, None, "version of the pipeline"),
+    "proposal_id": ColumnInfo(_TEXT, None, "guest investigator programmes"),
+    "type": ColumnInfo(_TEXT, None, "S, C or D"),
+    "calib_level": ColumnInfo(_WHOLE, None, "calibration level"),
+    "dataRights": ColumnInfo(_TEXT, None, "PUBLIC or EXCLUSIVE_ACCESS"),
+    "filters": ColumnInfo(_TEXT, None, "filter"),
+    "parent_obsid": ColumnInfo(_TEXT, None, "row number in the archive; changes on re-ingest"),
+    "obsID": ColumnInfo(_TEXT, None, "row number in the archive; changes on re-ingest"),
+}
+
+
+class ArchiveTable(Table):  # type: ignore[misc]
+    """A table whose columns have known types, units and descriptions.
+
+    Missing values are masked. It writes to ECSV and reads back the same.
+    """
+
+    known_columns: ClassVar[Mapping[str, ColumnInfo]] = {}
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None) -> Self:
+        """Build the table from rows as an archive sends them.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            Column name to value; a missing key, None and ``""`` are missing values.
+        columns : iterable of str, optional
+            The columns to have; by default those that any row has, known ones
+            first, and if there is no row all that are known.
+        """
+        if columns is None:
+            seen = {name for row in rows for name in row}
+            names = [name for name in cls.known_columns if name in seen or not rows]
+            names += sorted(name for name in seen - set(names) if not name.startswith("_"))
+        else:
+            names = list(columns)
+        table = cls(masked=True)
+        for name in names:
+            info = cls.known_columns.get(name, ColumnInfo(str, None, ""))
+            table[name] = _column([row.get(name) for row in rows], info)
+        return table
+
+    def filter(self, **criteria: Any) -> Self:
+        """Return the rows that meet all criteria.
+
+        Parameters
+        ----------
+        **criteria
+            Column name to a value, a list of values (any of them), or for text
+            a pattern with ``*``; text is compared without regard to case. A
+            pair ``(low, high)`` on a column of numbers is a closed range.
+
+        Raises
+        ------
+        QueryError
+            If there is no such column.
+        """
+        keep = np.ones(len(self), dtype=bool)
+        for name, wanted in criteria.items():
+            if name not in self.colnames:
+                raise QueryError(f"no column is called {name!r}; there are {', '.join(self.colnames)}")
+            keep &= _matches(self[name], wanted)
+        return self[keep]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return plain rows, None for a missing value."""
+        columns = [(name, self[name].tolist()) for name in self.colnames]
+        return [{name: values[i] for name, values in columns} for i in range(len(self))]
+
+
+class ObservationTable(ArchiveTable):
+    """One row an observation, with the columns of MAST's CAOM (`OBSERVATION_COLUMNS`).
+
+    Examples
+    --------
+    >>> from tessellar.products import ObservationTable
+    >>> table = ObservationTable.from_rows([{"obs_id": "a", "sequence_number": 1}, {"obs_id": "b"}])
+    >>> len(table.filter(sequence_number=1))
+    1
+    """
+
+    known_columns = OBSERVATION_COLUMNS
+
+
+class ProductTable(ArchiveTable):
+    """One row a file, with the columns of MAST's product list and a few of ours (`PRODUCT_COLUMNS`)."""
+
+    known_columns = PRODUCT_COLUMNS
+
+    @property
+    def total_size(self) -> int:
+        """Bytes of all files together, as far as the archive tells their sizes."""
+        return int(np.ma.sum(self["size"]) or 0) if len(self) else 0
+
+    def to_uris(self) -> list[str]:
+        """Return the archive names of the files."""
+        return [str(uri) for uri in self["dataURI"]]
+
+    def to_urls(self) -> list[str]:
+        """Return where the files can be fetched, at the archive that the table came from."""
+        template = self.meta.get("url_template")
+        if template is None:
+            raise QueryError("this table does not know its archive: it was not made by a search")
+        return [template.format(uri=uri) for uri in self.to_uris()]
+
+
+def _column(values: list[Any], info: ColumnInfo) -> MaskedColumn:
+    missing = [value is None or value == "" or (info.kind is int and value == -999) for value in values]
+    if info.kind is str:
+        data: Any = np.array(
+            ["" if gone else str(value) for value, gone in zip(values, missing, strict=True)], dtype=str
+        )
+    else:
+        empty = info.kind(0)
+        data = np.array(
+            [empty if gone else _as(info.kind, value) for value, gone in zip(values, missing, strict=True)],
+            dtype={float: np.float64, int: np.int64, bool: np.bool_}[info.kind],
+        )
+    return MaskedColumn(data, mask=missing, unit=info.unit, description=info.description)
+
+
+def _as(kind: type, value: Any) -> Any:
+    if kind is bool and isinstance(value, str):
+        return value.strip().lower() in ("true", "1", "t")
+    if kind is int:
+        return int(float(value)) if isinstance(value, str) else int(value)
+    return kind(value)
+
+
+def _matches(column: Any, wanted: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    present = ~np.ma.getmaskarray(column) if hasattr(column, "mask") else np.ones(len(column), dtype=bool)
+    data = np.ma.getdata(column)
+    if data.dtype.kind in "US":
+        options = [str(option).lower() for option in (wanted if isinstance(wanted, list | tuple | set) else [wanted])]
+        text = [str(value).lower() for value in data]
+        found = np.array([any(fnmatch.fnmatchcase(value, o) for o in options) for value in text], dtype=bool)
+    elif isinstance(wanted, tuple) and len(wanted) == 2:
+        found = (data >= wanted[0]) & (data <= wanted[1])
+    else:
+        found = np.isin(data, list(wanted) if isinstance(wanted, list | set) else [wanted])
+    return np.asarray(found & present, dtype=bool)

@@ -1,0 +1,198 @@
+"""The data folder itself: a sink for the transfer engine, and answers about what is here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tessellar.errors import IntegrityError, NoPermission, ProductError, StoreError
+from tessellar.net import Kept, Partial, Received, Remote
+from tessellar.store.layout import relative_path
+from tessellar.store.ledger import Entry, Ledger
+from tessellar.store.verify import check_whole
+
+STATE_FOLDER = ".tessellar"
+
+
+class Store:
+    """A folder of fetched files with a memory.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made when the first file is kept.
+    flat : bool
+        Put files straight into the folder, not into ``mastDownload/<collection>/<obs_id>``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tessellar import Store
+    >>> store = Store(tempfile.mkdtemp())
+    >>> store.knows("mast:TESS/product/tess2018206045859-s0001-0000000025155310-0120-s_lc.fits")
+    False
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] = ".", *, flat: bool = False) -> None:
+        self.folder = Path(folder).expanduser().absolute()
+        self._flat = flat
+        self.ledger = Ledger(self.folder / STATE_FOLDER / "ledger.sqlite")
+
+    @classmethod
+    def holding(cls, path: str | os.PathLike[str]) -> Store | None:
+        """Return the store whose folder a file lies in, if one does."""
+        for folder in Path(path).absolute().parents:
+            if (folder / STATE_FOLDER / "ledger.sqlite").is_file():
+                return cls(folder)
+        return None
+
+    # -- what is here; none of this touches the network ------------------------------------------
+
+    def knows(self, uri: str) -> bool:
+        """Whether the ledger has a row for an archive name, wherever the file is now."""
+        return bool(self.ledger.find_uri(uri))
+
+    def exists(self, uri: str) -> bool:
+        """Whether a file of that name is there, whatever its bytes."""
+        return any((self.folder / entry.path).is_file() for entry in self.ledger.find_uri(uri))
+
+    def verified(self, uri: str) -> bool:
+        """Whether the file is there and still has the digest that the ledger holds; reads it whole."""
+        return any(
+            _digest(self.folder / entry.path) == entry.sha256
+            for entry in self.ledger.find_uri(uri)
+            if (self.folder / entry.path).is_file()
+        )
+
+    def digest_of(self, path: str | os.PathLike[str]) -> str | None:
+        """Return the sha256 that the ledger holds of a file, if size and time say that it is unchanged."""
+        path = Path(path).absolute()
+        if not path.is_relative_to(self.folder):
+            return None
+        entry = self.ledger.find(path.relative_to(self.folder).as_posix())
+        return entry.sha256 if entry is not None and _unchanged(path, entry) else None
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self.ledger.close()
+
+    # -- the sink that the transfer engine fills -------------------------------------------------
+
+    def has(self, remote: Remote) -> Kept | None:
+        """Return the file if it is here and verified; a stranger under its name is checked, or set aside."""
+        path = self._path(remote)
+        if not path.is_file():
+            return None
+        entry = self.ledger.find(self._key(path))
+        if entry is not None and _unchanged(path, entry):
+            return Kept(path, entry.size, entry.sha256, "already here")
+        sha256 = _digest(path)
+        if entry is not None and entry.sha256 == sha256:
+            self.ledger.record(_entry(self._key(path), remote, path, sha256, entry.etag))
+            return Kept(path, entry.size, sha256, "already here")
+        size = path.stat().st_size
+        try:
+            if remote.size is not None and size != remote.size:
+                raise IntegrityError(f"{size} bytes where the archive has {remote.size}")
+            check_whole(path, path.name, sha256, remote.digest)
+            if entry is not None:
+                raise IntegrityError("its bytes changed since it was fetched")
+        except (IntegrityError, ProductError) as error:
+            self._set_aside(path, str(error))
+            return None
+        self.ledger.record(_entry(self._key(path), remote, path, sha256, None))
+        return Kept(path, size, sha256, "adopted: it was here and is whole")
+
+    def plan(self, remote: Remote) -> Partial:
+        """Say where the bytes go, and how many of which version are there."""
+        path = self._path(remote)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = _part(path)
+        size = part.stat().st_size if part.is_file() else 0
+        return Partial(part, size, self.ledger.validator(self._key(path)) if size else None)
+
+    def begin(self, remote: Remote, validator: str | None) -> None:
+        """Remember which version the partial file holds, before its first byte is written."""
+        key = self._key(self._path(remote))
+        if self.ledger.validator(key) != validator:
+            self.ledger.set_validator(key, validator)
+
+    def commit(self, remote: Remote, received: Received) -> Kept:
+        """Verify the partial file, give it its final name and record it, in this order."""
+        path = self._path(remote)
+        part = _part(path)
+        try:
+            check_whole(part, remote.filename, received.sha256, remote.digest)
+        except (IntegrityError, ProductError) as error:
+            part.unlink(missing_ok=True)
+            raise IntegrityError(f"{remote.filename}: {error}") from error
+        os.replace(part, path)
+        _sync_folder(path.parent)
+        self.ledger.record(_entry(self._key(path), remote, path, received.sha256, received.etag))
+        note = ""
+        if remote.size is not None and remote.size != received.size:
+            note = f"whole, though the archive's table says {remote.size} bytes"
+        return Kept(path, received.size, received.sha256, note)
+
+    # --------------------------------------------------------------------------------------------
+
+    def _path(self, remote: Remote) -> Path:
+        return self.folder / relative_path(remote, flat=self._flat)
+
+    def _key(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _set_aside(self, path: Path, reason: str) -> None:
+        """Move a file that is not what its name says out of the way; nothing is deleted."""
+        folder = self.folder / STATE_FOLDER / "quarantine"
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+        target = folder / f"{stamp}-{path.name}"
+        os.replace(path, target)
+        target.with_name(target.name + ".reason").write_text(f"{self._key(path)}: {reason}\n", encoding="utf-8")
+        self.ledger.forget(self._key(path))
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `StoreError` unless files can be kept in a folder, made here if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise StoreError(f"{folder}: is a file; give a folder to fetch into") from error
+    except OSError as error:
+        raise NoPermission(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NoPermission(f"{folder}: may not be written; choose another folder")
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _unchanged(path: Path, entry: Entry) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return status.st_size == entry.size and status.st_mtime_ns == entry.mtime_ns
+
+
+def _entry(key: str, remote: Remote, path: Path, sha256: str, etag: str | None) -> Entry:
+    status = path.stat()
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Entry(key, remote.uri, status.st_size, sha256, status.st_mtime_ns, etag, remote.url, now)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,45 @@
+"""Whether a file is whole: its structure, and its digest where the archive gave one."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tessellar.errors import IntegrityError
+from tessellar.products.structure import check_structure
+
+
+def check_whole(path: Path, name: str, sha256: str, digest: str | None) -> None:
+    """Raise unless a file is whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file, perhaps still under a temporary name.
+    name : str
+        Its own name, which tells what it should be.
+    sha256 : str
+        The digest of its bytes, in hexadecimal.
+    digest : str or None
+        ``"sha256:..."`` or ``"md5:..."`` as the archive gives it.
+
+    Raises
+    ------
+    Corrupt
+        If its structure is broken.
+    IntegrityError
+        If its digest is not the archive's.
+    """
+    check_structure(path, name=name)
+    if digest is None:
+        return
+    kind, _, wanted = digest.partition(":")
+    if kind == "sha256":
+        found = sha256
+    elif kind == "md5":
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    else:
+        return
+    if found != wanted.lower():
+        raise IntegrityError(f"its {kind} is {found}, not the archive's {wanted}")
