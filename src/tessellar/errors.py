@@ -136,7 +136,7 @@ class IntegrityError(TransferError):
 
 
 class StoreError(TessellarError):
-    """This machine cannot keep the bytes."""
+    """The local machine cannot keep the bytes."""
 
 
 class NoSpace(StoreError):

@@ -128,7 +128,7 @@ class Store:
         except (IntegrityError, ProductError) as error:
             part.unlink(missing_ok=True)
             raise IntegrityError(f"{remote.filename}: {error}") from error
-        os.replace(part, path)
+        part.replace(path)
         _sync_folder(path.parent)
         self.ledger.record(_entry(self._key(path), remote, path, received.sha256, received.etag))
         note = ""
@@ -150,7 +150,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         target = folder / f"{stamp}-{path.name}"
-        os.replace(path, target)
+        path.replace(target)
         target.with_name(target.name + ".reason").write_text(f"{self._key(path)}: {reason}\n", encoding="utf-8")
         self.ledger.forget(self._key(path))
 
