@@ -1,0 +1,77 @@
+"""`tessellar look`: one page of a file, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tessellar.cli.main import DONE, Globals
+from tessellar.cli.output import print_json
+from tessellar.errors import InputError, MissingInput, StoreError
+from tessellar.progress import drawn
+
+
+@click.command("look")
+@click.argument("what", metavar="PATH|TARGET")
+@click.option("--sector", type=int, metavar="N", help="Of a TARGET: only this sector.")
+@click.option(
+    "--kind", type=click.Choice(["lightcurve", "tpf"]), default="lightcurve", help="Of a TARGET: which files."
+)
+@click.option("--out", "-o", type=click.Path(path_type=Path), metavar="PNG|DIR", help="Picture, or their folder.")
+@click.pass_obj
+def command(settings: Globals, what: str, sector: int | None, kind: str, out: Path | None) -> int:
+    """Draw one page of a light curve or target pixel file: a PNG beside nothing else.
+
+    A TARGET (a TIC id) is found in the archive and fetched first.
+    """
+    path = Path(what)
+    files = [path] if path.exists() else _fetched(settings, what, sector, kind)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name one file in it")
+    pictures = [_draw(file, _picture_path(file, out, several=len(files) > 1)) for file in files]
+    if settings.json:
+        print_json([str(picture.absolute()) for picture in pictures])
+    else:
+        for picture in pictures:
+            click.echo(str(picture))
+    return DONE
+
+
+def _fetched(settings: Globals, what: str, sector: int | None, kind: str) -> list[Path]:
+    from tessellar.access import fetch, list_products, search
+
+    if "/" in what or what.endswith((".fits", ".gz")):
+        raise MissingInput(f"{what}: no such file")
+    with drawn(settings.quiet or settings.json) as listener:
+        found = search(what, sector=sector, kind=kind, archive=settings.archive, listener=listener)
+        table = list_products(found, kind=kind, listener=listener)
+        if not len(table):
+            raise MissingInput(f"{what}: the archive has no {kind} of it")
+        manifest = fetch(table, listener=listener)
+    manifest.raise_for_failures()
+    return manifest.paths
+
+
+def _picture_path(file: Path, out: Path | None, *, several: bool) -> Path:
+    name = file.name.removesuffix(".gz").removesuffix(".fits") + ".png"
+    if out is None:
+        return Path(name)
+    if out.is_dir() or several:
+        return out / name
+    if out.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise InputError(f"{out}: a picture ends in .png, .pdf or .svg; or name a folder that exists")
+    return out
+
+
+def _draw(file: Path, picture: Path) -> Path:
+    from tessellar.plots import page
+    from tessellar.products import read
+
+    figure = page(read(file))
+    try:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(picture, dpi=110)
+    except OSError as error:
+        raise StoreError(f"{picture}: cannot be written ({error.strerror})") from error
+    return picture

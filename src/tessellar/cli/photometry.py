@@ -1,0 +1,137 @@
+"""`tessellar photometry`: measure light curves from target pixel files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tessellar.cli.main import DONE, ROWS_FAILED, THIS_MACHINE, Globals
+from tessellar.cli.output import print_json
+from tessellar.errors import MissingInput, PhotometryError, ProductError
+from tessellar.targets import TIC
+
+if TYPE_CHECKING:
+    from tessellar.products import TargetPixelFile
+
+
+@click.command("photometry")
+@click.argument("where", type=click.Path(path_type=Path), metavar="DIR|FILE")
+@click.option("--tic", metavar="N", help="Only this star.")
+@click.option("--sector", type=int, metavar="N", help="Only this sector.")
+@click.option("--cadence", type=float, metavar="S", help="Only this exposure time, in seconds.")
+@click.option("--source", type=click.Choice(["tpf"]), default="tpf", show_default=True, help="What is measured.")
+@click.option("--method", type=click.Choice(["aperture"]), default="aperture", show_default=True, help="How.")
+@click.option(
+    "--aperture",
+    default="pipeline",
+    show_default=True,
+    metavar="pipeline|threshold|MASK.fits",
+    help="The pipeline's own pixels, the bright pixels around the star, or a mask of yours.",
+)
+@click.option("--quality", default="default", show_default=True, metavar="MASK", help="none, default or hard.")
+@click.option("--out", "-o", type=click.Path(path_type=Path), default=Path(), metavar="OUT", help="Folder to write to.")
+@click.pass_obj
+def command(
+    settings: Globals,
+    where: Path,
+    tic: str | None,
+    sector: int | None,
+    cadence: float | None,
+    source: str,
+    method: str,
+    aperture: str,
+    quality: str,
+    out: Path,
+) -> int:
+    """Measure the light curves of the target pixel files in DIR, and write them to OUT.
+
+    Where DIR holds several files of the same star, sector and cadence, the one
+    of the latest data release is measured, and the others are named.
+    """
+    from tessellar.products.discover import target_pixel_files
+    from tessellar.store.store import check_folder
+
+    star = int(TIC(tic)) if tic is not None else None
+    models, broken = target_pixel_files(where, tic=star, sector=sector, cadence=cadence)
+    if not models and len(broken) == 1:
+        raise broken[0][1]
+    if not models and not broken:
+        of = f" of {TIC(tic)}" if tic is not None else ""
+        raise MissingInput(f"{where}: no target pixel file{of} that fits what was asked; `find --kind tpf` lists them")
+    check_folder(out)
+    chosen = {"method": method, "aperture": aperture, "quality": quality}
+    rows = [_broken_row(path, error, method) for path, error in broken]
+    for row in _measured(models, out, chosen):
+        if not settings.json:
+            _show(row, settings.quiet)
+        rows.append(row)
+    if settings.json:
+        print_json(rows)
+    else:
+        for row in rows[: len(broken)]:
+            _show(row, settings.quiet)
+    return _exit_code(rows, broken)
+
+
+def _measured(models: Sequence[TargetPixelFile], out: Path, chosen: dict[str, str]) -> Iterator[dict[str, Any]]:
+    for _, group in groupby(models, key=lambda model: (model.tic, model.sector, model.cadence, model.corner)):
+        best, *others = sorted(group, key=_newest_first)
+        yield _measure(best, out, chosen)
+        for other in others:
+            told = f"{best.path} is another file of the same star, sector and cadence, and was measured"
+            yield _row(other, chosen["method"], "SKIPPED", told)
+
+
+def _newest_first(model: TargetPixelFile) -> tuple[int, str]:
+    return (-(model.data_release or 0), str(model.path))
+
+
+def _measure(model: TargetPixelFile, out: Path, chosen: dict[str, Any]) -> dict[str, Any]:
+    from tessellar.photometry import STATUS, measure
+    from tessellar.store import Store
+
+    row = _row(model, chosen["method"], "ERROR", "")
+    try:
+        result = measure(model, **chosen)
+        row |= {"status": result.status.name, "reason": result.reason}
+        if result.status != STATUS.ERROR:
+            store = Store.holding(model.path)
+            row["path"] = str(result.write(out, digest=store.digest_of(model.path) if store else None).absolute())
+        row |= {name: value if value == value else None for name, value in result.metrics.items()}
+    except (ProductError, PhotometryError) as error:
+        row["reason"] = str(error)
+    return row
+
+
+def _row(model: TargetPixelFile, method: str, status: str, reason: str) -> dict[str, Any]:
+    tic = int(model.tic) if model.tic else None
+    return {"tic": tic, "status": status, "method": method, "path": None, "reason": reason, "input": str(model.path)}
+
+
+def _broken_row(path: Path, error: ProductError, method: str) -> dict[str, Any]:
+    return {"tic": None, "status": "ERROR", "method": method, "path": None, "reason": str(error), "input": str(path)}
+
+
+def _show(row: dict[str, Any], quiet: bool) -> None:
+    name = f"TIC {row['tic']}" if row["tic"] else Path(row["input"]).name
+    reason = f"  ({row['reason']})" if row["reason"] else ""
+    if row["path"] is None:
+        click.echo(f"{row['status']:<8} {name}{reason}")
+        return
+    click.echo(f"{row['status']:<8} {name}  {row['path']}{reason}")
+    if not quiet and row.get("mean_flux"):
+        noise = f", 1-h rms {row['rms_hour'] * 1e6:.0f} ppm" if row.get("rms_hour") else ""
+        click.echo(
+            f"         median flux {row['mean_flux']:.1f} e-/s in {row['mask_size']:.0f} pixels{noise}", err=True
+        )
+
+
+def _exit_code(rows: list[dict[str, Any]], broken: Sequence[object]) -> int:
+    failed = sum(row["status"] == "ERROR" for row in rows)
+    if failed and failed == len(rows) == len(broken):
+        return THIS_MACHINE
+    return ROWS_FAILED if failed else DONE

@@ -1,0 +1,128 @@
+"""What is here is known without network; what is not what it claims is set aside, never lost."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from tessellar.errors import InputError, IntegrityError, NoPermission, StoreError
+from tessellar.net import Received, Remote
+from tessellar.store import Store
+from tessellar.store.store import check_folder
+
+BODY = b"0123456789" * 100
+REMOTE = Remote("mast:TESS/product/a.dat", "http://127.0.0.1:1/a.dat", "a.dat", "TESS", "obs", size=len(BODY))
+
+
+def received(body: bytes) -> Received:
+    return Received(len(body), hashlib.sha256(body).hexdigest())
+
+
+def put(store: Store, body: bytes = BODY, remote: Remote = REMOTE):
+    store.plan(remote).path.write_bytes(body)
+    return store.commit(remote, received(body))
+
+
+def test_knows_exists_and_verified_are_three_questions(tmp_path):
+    store = Store(tmp_path)
+    assert not store.knows(REMOTE.uri)
+    kept = put(store)
+    assert store.knows(REMOTE.uri)
+    assert store.exists(REMOTE.uri)
+    assert store.verified(REMOTE.uri)
+    kept.path.write_bytes(b"x" * len(BODY))
+    assert store.exists(REMOTE.uri)
+    assert not store.verified(REMOTE.uri)
+    kept.path.unlink()
+    assert store.knows(REMOTE.uri)
+    assert not store.exists(REMOTE.uri)
+
+
+def test_the_layout_is_astroquery_s_unless_flat(tmp_path):
+    assert put(Store(tmp_path)).path == tmp_path / "mastDownload" / "TESS" / "obs" / "a.dat"
+    assert put(Store(tmp_path, flat=True)).path == tmp_path / "a.dat"
+
+
+def test_a_stranger_that_is_whole_is_adopted(tmp_path):
+    path = tmp_path / "mastDownload" / "TESS" / "obs" / "a.dat"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(BODY)
+    store = Store(tmp_path)
+    kept = store.has(REMOTE)
+    assert kept is not None
+    assert "adopted" in kept.note
+    assert store.verified(REMOTE.uri)
+
+
+def test_a_stranger_of_the_wrong_size_is_set_aside_with_its_reason(tmp_path):
+    path = tmp_path / "mastDownload" / "TESS" / "obs" / "a.dat"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(BODY[:500])
+    assert Store(tmp_path).has(REMOTE) is None
+    assert not path.exists()
+    quarantine = tmp_path / ".tessellar" / "quarantine"
+    assert [each.read_bytes() for each in quarantine.glob("*-a.dat")] == [BODY[:500]]
+    assert "500 bytes where the archive has 1000" in next(quarantine.glob("*.reason")).read_text()
+
+
+def test_a_file_changed_behind_our_back_is_not_taken_for_the_fetched_one(tmp_path):
+    store = Store(tmp_path)
+    path = put(store).path
+    path.write_bytes(b"y" * len(BODY))
+    assert store.has(REMOTE) is None
+    assert not path.exists()
+    assert len(list((tmp_path / ".tessellar" / "quarantine").glob("*-a.dat"))) == 1
+
+
+def test_a_touched_file_is_recognised_by_its_digest(tmp_path):
+    import os
+
+    store = Store(tmp_path)
+    path = put(store).path
+    os.utime(path, ns=(1, 1))
+    assert store.digest_of(path) is None
+    assert store.has(REMOTE) is not None
+    assert store.digest_of(path) == hashlib.sha256(BODY).hexdigest()
+
+
+def test_a_page_in_place_of_a_file_is_refused(tmp_path):
+    remote = Remote("mast:TESS/product/a_lc.fits", "http://127.0.0.1:1/a", "a_lc.fits", "TESS", "obs")
+    store = Store(tmp_path)
+    with pytest.raises(IntegrityError, match=r"a_lc\.fits"):
+        put(store, b"<html><body>503</body></html>", remote)
+    assert list(tmp_path.rglob("a_lc.fits*")) == []
+
+
+@pytest.mark.parametrize("name", ["../a.dat", "a/b", "..", "", "a\\b", "a\0b", "a\nb", "x" * 300])
+def test_no_name_leads_out_of_the_folder(tmp_path, name):
+    for field in ("filename", "collection", "obs_id"):
+        parts = {"filename": "a.dat", "collection": "TESS", "obs_id": "obs", field: name}
+        with pytest.raises(InputError, match="cannot be the name"):
+            Store(tmp_path).plan(Remote("mast:x", "http://127.0.0.1:1/x", **parts))
+
+
+def test_a_file_in_place_of_the_folder_is_told(tmp_path):
+    (tmp_path / "x").write_text("")
+    with pytest.raises(StoreError, match="is a file"):
+        check_folder(tmp_path / "x")
+    with pytest.raises(NoPermission):
+        check_folder(tmp_path / "x" / "y")
+
+
+def test_a_damaged_ledger_is_one_clear_error(tmp_path):
+    store = Store(tmp_path)
+    put(store)
+    store.close()
+    store.ledger._path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreError, match="ledger"):
+        Store(tmp_path).knows(REMOTE.uri)
+
+
+def test_the_store_that_holds_a_file_is_found(tmp_path):
+    store = Store(tmp_path)
+    kept = put(store)
+    found = Store.holding(kept.path)
+    assert found is not None
+    assert found.digest_of(kept.path) == kept.sha256
+    assert Store.holding(tmp_path.parent / "elsewhere") is None
