@@ -1,0 +1,77 @@
+"""What a file says: read-only models of TESS products, tables of them, and the writer of light curves."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tessellar.products.cbv import CBV, BasisVectors
+    from tessellar.products.cutouts import CutoutArchive
+    from tessellar.products.images import PRF, FullFrameImage
+    from tessellar.products.lightcurve import LightCurve
+    from tessellar.products.provenance import InputFile, Provenance
+    from tessellar.products.reading import Product, read, read_light_curve, read_target_pixels
+    from tessellar.products.structure import check_structure
+    from tessellar.products.tables import ObservationTable, ProductTable
+    from tessellar.products.targetpixel import TargetPixelFile
+    from tessellar.products.validation import TCE, DVReport, TCEStatistics
+    from tessellar.products.writer import write_light_curve
+
+_HOMES = {
+    "CBV": "cbv",
+    "BasisVectors": "cbv",
+    "CutoutArchive": "cutouts",
+    "PRF": "images",
+    "FullFrameImage": "images",
+    "LightCurve": "lightcurve",
+    "InputFile": "provenance",
+    "Provenance": "provenance",
+    "Product": "reading",
+    "read": "reading",
+    "read_light_curve": "reading",
+    "read_target_pixels": "reading",
+    "check_structure": "structure",
+    "ObservationTable": "tables",
+    "ProductTable": "tables",
+    "TargetPixelFile": "targetpixel",
+    "TCE": "validation",
+    "DVReport": "validation",
+    "TCEStatistics": "validation",
+    "write_light_curve": "writer",
+}
+
+__all__ = [
+    "CBV",
+    "PRF",
+    "TCE",
+    "BasisVectors",
+    "CutoutArchive",
+    "DVReport",
+    "FullFrameImage",
+    "InputFile",
+    "LightCurve",
+    "ObservationTable",
+    "Product",
+    "ProductTable",
+    "Provenance",
+    "TCEStatistics",
+    "TargetPixelFile",
+    "check_structure",
+    "read",
+    "read_light_curve",
+    "read_target_pixels",
+    "write_light_curve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tessellar.products' has no attribute {name!r}")
+    value = getattr(import_module(f"tessellar.products.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,116 @@
+"""`read`: open any TESS file that tessellar knows, by what is in it."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias
+
+from tessellar.errors import Corrupt, Unrecognised
+from tessellar.products.cbv import CBV
+from tessellar.products.cutouts import CutoutArchive
+from tessellar.products.fitsfile import FITS_MAGIC, FitsFile, load
+from tessellar.products.images import PRF, FullFrameImage
+from tessellar.products.layouts import light_curve_layout
+from tessellar.products.lightcurve import LightCurve
+from tessellar.products.structure import error_page
+from tessellar.products.targetpixel import TargetPixelFile
+from tessellar.products.validation import DVReport, TCEStatistics
+
+Product: TypeAlias = (
+    LightCurve | TargetPixelFile | FullFrameImage | CBV | PRF | DVReport | TCEStatistics | CutoutArchive
+)
+
+_ZIP_MAGIC = b"PK\x03\x04"
+
+
+def read(path: str | PathLike[str]) -> Product:
+    """Open a TESS file; what it is, is told by its content, not by its name.
+
+    Parameters
+    ----------
+    path : path-like
+        A light curve (SPOC, TESS-SPOC, QLP, TGLC, TASOC, eleanor, tessellar), a target
+        pixel file or cut-out, a zip of cut-outs, a full-frame image, co-trending basis
+        vectors, a pixel response function, a data-validation report (XML) or a list of
+        threshold-crossing events (CSV). FITS may be gzipped.
+
+    Returns
+    -------
+    LightCurve, TargetPixelFile, FullFrameImage, CBV, PRF, DVReport, TCEStatistics or CutoutArchive
+        A read-only view; arrays are read when asked for.
+
+    Raises
+    ------
+    MissingInput
+        If there is no such file.
+    Unrecognised
+        If it is whole, but not a TESS file that tessellar knows.
+    Corrupt
+        If it is cut short, or contradicts itself, or is an error page in a file's place.
+
+    Examples
+    --------
+    >>> read("nowhere.fits")
+    Traceback (most recent call last):
+    tessellar.errors.MissingInput: nowhere.fits: no such file
+    """
+    path = Path(path)
+    content = load(path)
+    head = bytes(content[:2880])
+    if head.startswith(FITS_MAGIC):
+        return _read_fits(FitsFile(path, content))
+    if head.startswith(_ZIP_MAGIC):
+        return CutoutArchive(path)
+    page = error_page(head)
+    if page and _name_is_ours(path):
+        raise Corrupt(f"{path}: {page} in place of the file; fetch it again")
+    if head.lstrip().startswith(b"<") and not page:
+        return DVReport(path, bytes(content))
+    if b"tce_plnt_num" in head:
+        return TCEStatistics(path, bytes(content))
+    if _name_is_ours(path) and path.name.endswith((".fits", ".fits.gz")):
+        raise Corrupt(f"{path}: not FITS, though its name says so (it begins with {head[:16]!r}); fetch it again")
+    raise Unrecognised(f"{path}: not a TESS file that tessellar knows (it begins with {head[:16]!r})")
+
+
+def read_light_curve(path: str | PathLike[str]) -> LightCurve:
+    """Open a light curve; anything else is `Unrecognised`. See `read`."""
+    product = read(path)
+    if not isinstance(product, LightCurve):
+        raise Unrecognised(f"{path}: {type(product).__name__}, not a light curve")
+    return product
+
+
+def read_target_pixels(path: str | PathLike[str]) -> TargetPixelFile:
+    """Open a target pixel file or cut-out; anything else is `Unrecognised`. See `read`."""
+    product = read(path)
+    if not isinstance(product, TargetPixelFile):
+        raise Unrecognised(f"{path}: {type(product).__name__}, not a target pixel file")
+    return product
+
+
+def _read_fits(file: FitsFile) -> Product:
+    primary = file.hdus[0].keys
+    telescope = primary.get("TELESCOP", file.hdus[-1].keys.get("TELESCOP"))
+    if str(telescope or "").strip().upper() != "TESS":
+        made_by = primary.get("ORIGIN") or primary.get("CREATOR") or "unknown"
+        raise Unrecognised(f"{file.path}: FITS, but not from TESS (TELESCOP {telescope!r}, origin {made_by})")
+    table = next((hdu for hdu in file.hdus if hdu.is_table), None)
+    if table is None:
+        return PRF(file) if primary.get("DATATYPE") == "PRF" else FullFrameImage(file)
+    columns = file.columns(table)
+    if table.name.upper().startswith("CBV."):
+        return CBV(file)
+    if "FLUX" in columns and len(columns["FLUX"].dtype.shape) == 2:
+        return TargetPixelFile(file)
+    if light_curve_layout(primary, columns) is not None:
+        return LightCurve(file)
+    made_by = primary.get("ORIGIN") or primary.get("CREATOR") or "unknown"
+    raise Unrecognised(f"{file.path}: a TESS table (origin {made_by}) whose columns tessellar does not know")
+
+
+def _name_is_ours(path: Path) -> bool:
+    from tessellar.mission.names import match_name
+
+    return match_name(path.name) is not None
