@@ -33,6 +33,7 @@ class FileServer:
         self.files: dict[str, bytes] = {}
         self.plan: dict[str, list[Misbehaviour]] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.forms: list[str] = []
         self.sent: dict[str, int] = {}
         self.url = ""
 
@@ -93,6 +94,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(206, body[start:], headers, how)
             return
         self._answer(200, body, headers, how)
+
+    def do_POST(self) -> None:
+        form = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.archive.forms.append(form.decode())
+        self.do_GET()
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str], how: Misbehaviour) -> None:
         self.send_response(status)

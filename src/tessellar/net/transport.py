@@ -103,7 +103,7 @@ class Transport:
             async with client.stream("GET", url, headers=wanted) as response:
                 if response.status_code != 416:
                     _raise_for_status(url, response)
-                yield Incoming(url, response.status_code, response.headers, response.aiter_raw(1 << 18))
+                yield Incoming(url, response.status_code, response.headers, response.aiter_raw())
 
     async def _ask(
         self,

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from tessellar.mission.names import match_name
-from tessellar.products.read import read
-
 from tessellar.errors import MissingInput, ProductError
+from tessellar.mission.names import match_name
+from tessellar.products.reading import read
 from tessellar.products.targetpixel import TargetPixelFile
 
 _FITS = (".fits", ".fits.gz")

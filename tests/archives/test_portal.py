@@ -1,0 +1,100 @@
+"""The portal client against the protocol's peculiarities and faults, and against recorded real replies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from urllib.parse import parse_qs
+
+import pytest
+
+from tessellar.archives.portal import Portal
+from tessellar.config import Settings
+from tessellar.errors import QueryError, ResultTruncated, Unavailable, UnexpectedReply
+from tessellar.net import Transport
+from tests.webserver import FileServer, Misbehaviour, running
+
+SETTINGS = Settings(retry_wait=0.01, attempts=4, connect_timeout=2.0, page_size=2)
+INVOKE = "/api/v0/invoke"
+
+
+@pytest.fixture
+def server():
+    with running() as files:
+        yield files
+
+
+def ask(server: FileServer, *replies: object, service: str = "Mast.Caom.Filtered"):
+    server.plan[INVOKE] = [
+        reply if isinstance(reply, Misbehaviour) else Misbehaviour(status=200, body=json.dumps(reply).encode())
+        for reply in replies
+    ]
+
+    async def work():
+        async with Transport(SETTINGS) as transport:
+            return await Portal(server.url, transport, SETTINGS).rows(service, {"columns": "*", "filters": []})
+
+    return asyncio.run(work())
+
+
+def page(number: int, pages: int, total: int, *names: str) -> dict[str, object]:
+    paging = {"page": number, "pagesFiltered": pages, "rowsFiltered": total}
+    return {"status": "COMPLETE", "data": [{"obs_id": name} for name in names], "fields": [], "paging": paging}
+
+
+def test_all_pages_are_gathered_under_one_key(server):
+    rows = ask(server, page(1, 2, 3, "a", "b"), page(2, 2, 3, "c"))
+    assert [row["obs_id"] for row in rows] == ["a", "b", "c"]
+    questions = [json.loads(parse_qs(form)["request"][0]) for form in server.forms]
+    assert [question["page"] for question in questions] == [1, 2]
+    assert len({question["cacheBreaker"] for question in questions}) == 1
+
+
+def test_an_answer_still_being_computed_is_asked_for_again_after_a_pause(server):
+    import time
+
+    started = time.monotonic()
+    rows = ask(server, {"status": "EXECUTING"}, page(1, 1, 1, "a"))
+    assert len(rows) == 1
+    assert time.monotonic() - started > 0.4
+
+
+def test_an_answer_that_a_limit_cut_short_is_an_error(server):
+    with pytest.raises(ResultTruncated, match="has 3 rows but sent 2"):
+        ask(server, page(1, 1, 3, "a", "b"))
+
+
+def test_an_error_with_status_200_is_an_error(server):
+    with pytest.raises(QueryError, match=r"Invalid column name .nonsense."):
+        ask(server, {"status": "ERROR", "msg": "Invalid column name 'nonsense'.\n"})
+
+
+def test_a_database_time_out_is_tried_again(server):
+    rows = ask(server, {"status": "ERROR", "msg": "Timeout expired"}, page(1, 1, 1, "a"))
+    assert len(rows) == 1
+
+
+def test_two_503_then_an_answer_is_an_answer(server):
+    assert len(ask(server, Misbehaviour(status=503), Misbehaviour(status=503), page(1, 1, 1, "a"))) == 1
+
+
+def test_503_for_good_is_told(server):
+    with pytest.raises(Unavailable, match="503"):
+        ask(server, *[Misbehaviour(status=503)] * 9)
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html><body>Sorry</body></html>", b"", b"[]", b'{"status": "COMPLETE"}', b'{"status":"WHAT","data":[]}',
+             b'{"status": "COMPLETE", "data": [1, 2]}']
+)  # fmt: skip
+def test_nonsense_is_told_as_such(server, body):
+    with pytest.raises(UnexpectedReply, match="answered"):
+        ask(server, Misbehaviour(status=200, body=body))
+
+
+@pytest.mark.parametrize(("name", "rows"), [("caom.json", None), ("products.json", None), ("tic.json", None)])
+def test_recorded_replies_of_the_real_archive_are_read(server, recorded_replies, name, rows):
+    recorded = json.loads((recorded_replies / name).read_text())
+    recorded["paging"] = {}
+    found = ask(server, recorded)
+    assert len(found) == len(recorded["data"]) > 0
