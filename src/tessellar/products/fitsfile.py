@@ -175,12 +175,15 @@ class FitsFile:
                 size = data_size(keys)
             except ValueError as error:
                 raise Corrupt(f"{self.path}: part {len(hdus)} has no usable size: {error}") from error
-            if data_start + size > self.length:
-                lacks = data_start + size - self.length
+            lacks = data_start + padded(size) - self.length
+            if lacks > 0:
                 raise Corrupt(f"{self.path}: cut short: part {len(hdus)} lacks {lacks} bytes; fetch it again")
             name = keys.get("EXTNAME")
             hdus.append(Hdu(len(hdus), name if isinstance(name, str) else "", keys, start, data_start, size))
             start = data_start + padded(size)
+        told = hdus[0].keys.get("NEXTEND")
+        if isinstance(told, int) and len(hdus) <= told:
+            raise Corrupt(f"{self.path}: cut short: {len(hdus) - 1} of its {told} extensions are there; fetch it again")
         return hdus
 
     def _header_end(self, start: int) -> int:

@@ -36,12 +36,16 @@ class LightCurve(TimeSeries):
 
     Examples
     --------
-    >>> import tessellar
-    >>> lc = tessellar.read(example_light_curve)
+    >>> import tempfile, pathlib, tessellar
+    >>> from tessellar.products import write_light_curve
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "lc.fits"
+    >>> columns = {"TIME": [1325.30, 1325.31], "FLUX": [1000.0, 1001.0], "FLUX_ERR": [1.5, 1.5]}
+    >>> _ = write_light_curve(path, columns, meta={"tic": 25155310, "sector": 1, "cadence": 120})
+    >>> lc = tessellar.read(path)
     >>> lc.tic, lc.sector, lc.author, len(lc)
-    (TIC(25155310), 1, 'tessellar', 20)
-    >>> float(lc.flux[lc.good()].max()) < 2000
-    True
+    (TIC(25155310), 1, 'tessellar', 2)
+    >>> lc.flux.tolist(), lc.units["FLUX"]
+    ([1000.0, 1001.0], 'e-/s')
     """
 
     def __init__(self, file: FitsFile) -> None:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 from tessellar.errors import Corrupt, MissingInput, NoPermission
 from tessellar.products.checksum import WHOLE, ones_sum
-from tessellar.products.keywords import BLOCK, LONGEST_HEADER, Value, data_size, has_end, padded, parse_header
+from tessellar.products.keywords import BLOCK, LONGEST_HEADER, Keys, Value, data_size, has_end, padded, parse_header
 
 _CHUNK = 1024 * BLOCK
 
@@ -102,6 +102,7 @@ def _checker_for(name: str) -> _Checker | None:
 
 def _check_fits(path: Path, stream: _Readable, checksums: Checksums) -> tuple[str, ...]:
     found: set[str] = set()
+    told: Value = None
     index = 0
     while True:
         block = stream.read(BLOCK)
@@ -111,12 +112,16 @@ def _check_fits(path: Path, stream: _Readable, checksums: Checksums) -> tuple[st
         if not block.startswith(wanted):
             what = "bytes that belong to no part follow" if index else "this is not FITS"
             raise Corrupt(f"{path}: {what} (they begin with {block[:16]!r}); fetch it again")
-        found |= _check_part(path, stream, block, index, checksums)
+        keys, made = _check_part(path, stream, block, index, checksums)
+        found |= made
+        told = told if index else keys.get("NEXTEND")
         index += 1
+    if isinstance(told, int) and index <= told:
+        raise Corrupt(f"{path}: cut short: {index - 1} of its {told} extensions are there; fetch it again")
     return ("fits blocks", *sorted(found))
 
 
-def _check_part(path: Path, stream: _Readable, block: bytes, index: int, checksums: Checksums) -> set[str]:
+def _check_part(path: Path, stream: _Readable, block: bytes, index: int, checksums: Checksums) -> tuple[Keys, set[str]]:
     header = _whole_header(path, stream, block, index)
     keys = parse_header(header)
     try:
@@ -132,7 +137,7 @@ def _check_part(path: Path, stream: _Readable, block: bytes, index: int, checksu
             data_sum = ones_sum(chunk, data_sum)
         left -= len(chunk)
     if checksums == "skip":
-        return set()
+        return keys, set()
     whole_sum = ones_sum(header, data_sum)
     made = set()
     for key, holds in (("CHECKSUM", whole_sum in (0, WHOLE)), ("DATASUM", _same(keys.get("DATASUM"), data_sum))):
@@ -142,7 +147,7 @@ def _check_part(path: Path, stream: _Readable, block: bytes, index: int, checksu
             name = keys.get("EXTNAME") or index
             raise Corrupt(f"{path}: part {name} disagrees with its {key}: damaged, or edited since; fetch it again")
         made.add(f"fits {key}" if holds else f"fits {key} differs")
-    return made
+    return keys, made
 
 
 def _whole_header(path: Path, stream: _Readable, block: bytes, index: int) -> bytes:

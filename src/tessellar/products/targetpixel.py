@@ -80,6 +80,17 @@ class TargetPixelFile(TimeSeries):
         """Counts as the spacecraft sent them, -1 where none were."""
         return self._cube("RAW_CNTS")
 
+    def mapped(self, name: str) -> NDArray[Any]:
+        """One column as a view of the file's own bytes: big-endian, read-only, nothing read until it is used.
+
+        For who needs a few pixels of each image only. A column that the file scales, or
+        lacks, comes as `column` gives it, or raises as it does.
+        """
+        column = self._file.columns(self._table).get(name.upper())
+        if column is None or column.scale != 1 or column.zero != 0 or column.code not in "BIJKED":
+            return self.column(name)
+        return np.asarray(self._file.rows(self._table)[f"{column.number}"])
+
     @property
     def background_subtracted(self) -> bool:
         """Whether `flux` is free of sky background: TESScut cut-outs are not."""
