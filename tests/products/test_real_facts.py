@@ -82,7 +82,7 @@ def test_times_are_tdb_and_gaps_are_masked(real_data: Path):
     timed = np.isfinite(lc.btjd)
     np.testing.assert_allclose(np.asarray(lc.time[timed].jd) - 2457000, lc.btjd[timed], rtol=0, atol=1e-9)
     np.testing.assert_array_equal(np.asarray(lc.time.mask), np.isnan(lc.btjd))
-    assert lc.time[~lc.time.mask][0].utc.isot.startswith("2018-07-25T19")
+    assert str(lc.time[timed].utc.isot[0]).startswith("2018-07-25T19")
 
 
 def test_flags_are_the_authors_own(real_data: Path):
