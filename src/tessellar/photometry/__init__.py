@@ -1,0 +1,43 @@
+"""How bright a star is, cadence by cadence, from the pixels of TESS."""
+
+from __future__ import annotations
+
+from tessellar.photometry.aperture import AperturePhotometry
+from tessellar.photometry.extraction import Extraction, extract, local_sky
+from tessellar.photometry.masks import check_mask, load_mask, pipeline_mask, threshold_mask
+from tessellar.photometry.measurement import measure
+from tessellar.photometry.method import METHODS, PhotometryMethod, Settings, get_method
+from tessellar.photometry.metrics import METRICS, SAMPLE, Metric, Sample, compute_metrics, describe_metrics, hour_bins
+from tessellar.photometry.result import Result
+from tessellar.photometry.status import STATUS, PixelQuality
+from tessellar.photometry.target import ZERO_POINT, Target
+
+METHODS.setdefault(AperturePhotometry.name, AperturePhotometry)
+
+__all__ = [
+    "METHODS",
+    "METRICS",
+    "SAMPLE",
+    "STATUS",
+    "ZERO_POINT",
+    "AperturePhotometry",
+    "Extraction",
+    "Metric",
+    "PhotometryMethod",
+    "PixelQuality",
+    "Result",
+    "Sample",
+    "Settings",
+    "Target",
+    "check_mask",
+    "compute_metrics",
+    "describe_metrics",
+    "extract",
+    "get_method",
+    "hour_bins",
+    "load_mask",
+    "local_sky",
+    "measure",
+    "pipeline_mask",
+    "threshold_mask",
+]

@@ -1,0 +1,13 @@
+"""Quick looks: functions that take models or arrays and return Axes, and pages that are figures.
+
+Nothing here touches pyplot or chooses a backend; a figure is saved with its own ``savefig``.
+"""
+
+from __future__ import annotations
+
+from tessellar.plots.image import plot_stamp
+from tessellar.plots.lightcurve import plot_light_curve
+from tessellar.plots.pages import page
+from tessellar.plots.style import robust_limits
+
+__all__ = ["page", "plot_light_curve", "plot_stamp", "robust_limits"]
