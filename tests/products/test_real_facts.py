@@ -11,6 +11,7 @@ from tessellar.products import read_light_curve, read_target_pixels
 SECTOR_1 = "tess2018206045859-s0001-{:016d}-0120-s_lc.fits"
 TWO_MINUTES = "tess2020106103520-s0024-0000000188589164-0180-s_lc.fits"
 THIRTY_MINUTES = "hlsp_tess-spoc_tess_phot_0000000188589164-s0024_tess_v1_lc.fits"
+TGLC = "c2de12_hlsp_tglc_tess_ffi_gaiaid-6399196263939178880-s0001-cam2-ccd1_tess_v1_llc.fits"
 QLP = "hlsp_qlp_tess_ffi_s0024-0000000188589164_tess_v01_llc.fits"
 
 
@@ -89,6 +90,9 @@ def test_flags_are_the_authors_own(real_data: Path):
     lc = read_light_curve(real_data / SECTOR_1.format(25155310))
     assert lc.flags(32).name.lower().startswith("desat")
     assert not (lc.quality[lc.good()] & 32).any()
+    tglc = read_light_curve(real_data / TGLC)
+    np.testing.assert_array_equal(tglc.quality, tglc.column("TESS_flags"))
+    assert tglc.flags is lc.flags  # its own are in another column, TGLC_flags
 
 
 def test_error_of_eleanors_corrected_flux_is_scaled_from_the_raw_one(real_data: Path):

@@ -27,6 +27,10 @@ class Layout:
         The columns of the author's own choice of flux, best first, and the error that belongs to them.
     error_key : str
         Header key of the error where it is one number for the whole star.
+    time, timecorr, cadenceno, quality : str
+        The columns of these.
+    flags : str
+        Author whose flags `quality` holds, where it is another's.
     error_of : str
         Column whose error `flux_err` is, where it is not the flux's own: the relative error is kept.
     """
@@ -43,6 +47,7 @@ class Layout:
     timecorr: str = "TIMECORR"
     cadenceno: str = "CADENCENO"
     quality: str = "QUALITY"
+    flags: str = ""
     normalised: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,6 +80,7 @@ LAYOUTS = (
         error_key="CPSF_ERR",
         cadenceno="CADENCE_NUM",
         quality="TESS_FLAGS",
+        flags="SPOC",
         normalised=("CAL_PSF_FLUX", "CAL_APER_FLUX"),
         units={"TIME": "d", "PSF_FLUX": "e-/s", "APERTURE_FLUX": "e-/s", "BACKGROUND": "e-/s"},
     ),

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from astropy.io.fits import Header
     from astropy.time import Time
 
-_BTJD_ORIGIN = 2457000.0
-
 
 class Observed:
     """A file about a star or a field: who made it, of what, when and where.
@@ -154,11 +152,13 @@ class TimeSeries(Observed):
     @cached_property
     def btjd(self) -> NDArray[np.float64]:
         """Mid-cadence times, BJD_TDB - 2457000, in days; NaN in gaps."""
+        from tessellar.mission.time import BTJD_ORIGIN
+
         times = self.column(self._layout.time).astype(np.float64)
         keys = self._table.keys
         origin = [keys.get(key) for key in ("BJDREFI", "BJDREFF", "BJDREFR")]
         if isinstance(origin[0], int | float):
-            times += sum(float(part) for part in origin if isinstance(part, int | float)) - _BTJD_ORIGIN
+            times += sum(float(part) for part in origin if isinstance(part, int | float)) - BTJD_ORIGIN
         times.flags.writeable = False
         return times
 
@@ -167,11 +167,7 @@ class TimeSeries(Observed):
         """Mid-cadence times as astropy has them, scale TDB; masked in gaps."""
         from tessellar.mission.time import btjd_to_time
 
-        gaps = ~np.isfinite(self.btjd)
-        times = btjd_to_time(np.where(gaps, 0.0, self.btjd))
-        if gaps.any():
-            times[gaps] = np.ma.masked  # astropy has no NaN in times
-        return times
+        return btjd_to_time(self.btjd)
 
     @cached_property
     def timecorr(self) -> NDArray[np.float64]:
@@ -190,10 +186,10 @@ class TimeSeries(Observed):
 
     @property
     def flags(self) -> type[IntFlag]:
-        """The meaning of the bits of `quality`, for this author."""
+        """The meaning of the bits of `quality`."""
         from tessellar.mission.flags import flags_of
 
-        return flags_of(self.author)
+        return flags_of(self._layout.flags or self.author)
 
     def good(self, mask: str | int = "default") -> NDArray[np.bool_]:
         """Tell which cadences have a time and none of the flags of `mask`.

@@ -50,7 +50,7 @@ COLUMNS = (
     ColumnFormat("FLUX_RAW_ERR", "D", "E26.17", "e-/s", "1-sigma error of FLUX_RAW"),
     ColumnFormat("FLUX_BKG", "D", "E26.17", "e-/s", "background in the aperture"),
     ColumnFormat("QUALITY", "J", "B16.16", "", "the mission's flags of the cadence"),
-    ColumnFormat("PIXEL_QUALITY", "J", "B16.16", "", "flags of the pixels in the aperture"),
+    ColumnFormat("PIXEL_QUALITY", "J", "B16.16", "", "flags of the photometry"),
     ColumnFormat("MOM_CENTR1", "D", "F10.5", "pixels", "flux-weighted centroid, CCD column"),
     ColumnFormat("MOM_CENTR2", "D", "F10.5", "pixels", "flux-weighted centroid, CCD row"),
     ColumnFormat("POS_CORR1", "D", "F14.7", "pixels", "shift of the star by pointing, column"),
@@ -58,7 +58,7 @@ COLUMNS = (
 )
 
 # What a column holds where the caller gives none.
-_SAME_AS = {"FLUX_RAW": "FLUX", "FLUX_RAW_ERR": "FLUX_ERR", "PIXEL_QUALITY": "QUALITY"}
+_SAME_AS = {"FLUX_RAW": "FLUX", "FLUX_RAW_ERR": "FLUX_ERR"}
 _DTYPES = {"D": ">f8", "E": ">f4", "J": ">i4", "K": ">i8"}
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
 _EXTRA_CODES = {"f": ("D", "E26.17"), "i": ("K", "I20"), "u": ("K", "I20"), "b": ("J", "I10")}
@@ -82,7 +82,7 @@ def write_light_curve(
         The file; an older one of that name is replaced. ``.gz`` is packed.
     columns : mapping of str to array
         At least TIME (BTJD, days), FLUX and FLUX_ERR (e-/s), all of one length; the others of
-        `COLUMNS` are NaN or 0 where not given, FLUX_RAW is FLUX and PIXEL_QUALITY is QUALITY.
+        `COLUMNS` are NaN or 0 where not given, FLUX_RAW is FLUX.
         Further columns are appended as they come.
     meta : mapping
         ``tic, sector, camera, ccd, cadence`` (s), ``tmag, ra, dec`` (deg), ``data_release``,
