@@ -79,7 +79,7 @@ class Stamp:
     >>> stamp = Stamp(images=cube, errors=cube, background=cube, time=np.arange(3.0), timecorr=np.zeros(3),
     ...               cadenceno=np.arange(3), quality=np.zeros(3, int), corner=(45, 1), field=Field(1, 4, 1),
     ...               cadence=120.0, origin="memory")
-    >>> stamp.shape, stamp.columns[-1], stamp.rows[-1]
+    >>> stamp.shape, int(stamp.columns[-1]), int(stamp.rows[-1])
     ((4, 5), 49, 4)
     >>> stamp.window(cols=(46, 47)).shape
     (4, 2)

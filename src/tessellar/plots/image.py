@@ -72,7 +72,7 @@ def plot_stamp(
     bar = ax.figure.colorbar(shown, ax=ax, shrink=0.9, pad=0.02)
     bar.set_label(label, fontsize=9, color=INK)
     bar.ax.tick_params(labelsize=8, colors=INK)
-    ticks = _round_ticks(stretch, low, high)
+    ticks = _round_ticks(stretch, low, high) or [float(middle)]
     bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     bar.minorticks_off()
     if aperture is not None:
@@ -83,7 +83,7 @@ def plot_stamp(
     ax.set_ylabel("CCD row (pixel)", fontsize=9, color=INK)
     ax.tick_params(labelsize=8, colors=INK)
     ax.ticklabel_format(useOffset=False)
-    ax.locator_params(integer=True, nbins=7)
+    ax.locator_params(integer=True, nbins=7, min_n_ticks=1)
     _scale_bar(ax, rows, cols, corner)
     return ax
 

@@ -62,14 +62,19 @@ def _light_curve_page(model: LightCurve) -> Figure:
     flux = np.asarray(model.flux, dtype=np.float64)
     good = model.good()
     series = Series(model.btjd, flux, good, f"flux of {model.path.name}")
-    figure = new_page(*_titles(model), size=(8.5, 8.8))
-    top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[2.0, 1.0, 1.2])
-    plot_series(series, top, label=flux_label(model))
-    _small_summary(top, flux, good)
-    background = _first_column(model, "SAP_BKG", "FLUX_BKG", "background")
-    _plot_or_say(middle, model.btjd, background, good, _BACKGROUND_LABEL, SECOND, "no background in this file")
-    _centroids(bottom, model, good)
-    for ax in (top, middle):
+    background = _first_column(model, "SAP_BKG", "FLUX_BKG", "BACKGROUND")
+    shifts = _shifts(model, good)
+    # A panel that would stay empty is left out, and the page is as much shorter.
+    heights = [2.0] + [1.0] * (background is not None) + [1.2] * bool(shifts)
+    figure = new_page(*_titles(model), size=(8.5, 1.4 + 1.75 * sum(heights)))
+    panels = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0])
+    plot_series(series, panels[0], label=flux_label(model))
+    _small_summary(panels[0], flux, good)
+    if background is not None:
+        _plot_or_say(panels[1], model.btjd, background, good, _BACKGROUND_LABEL, SECOND, "no background")
+    if shifts:
+        _centroids(panels[-1], model, good, shifts)
+    for ax in panels[:-1]:
         ax.set_xlabel("")
     return figure
 
@@ -138,28 +143,34 @@ def _plot_or_say(
         legend.remove()
 
 
-def _centroids(ax: Axes, model: LightCurve, good: NDArray[Any]) -> None:
-    column = _first_column(model, "MOM_CENTR1", "SAP_X")
-    row = _first_column(model, "MOM_CENTR2", "SAP_Y")
-    label = "Centroid shift (pixel)"
-    names = []
-    for values, name, color in ((column, "column", DATA), (row, "row", THIRD)):
+def _shifts(model: LightCurve, good: NDArray[Any]) -> list[tuple[str, str, NDArray[np.float64]]]:
+    """Label, colour and distance from the median of the centroid's column and row, where the file has them."""
+    shifts = []
+    for names, word, color in (
+        (("MOM_CENTR1", "SAP_X", "X_COM"), "column", DATA),
+        (("MOM_CENTR2", "SAP_Y", "Y_COM"), "row", THIRD),
+    ):
+        values = _first_column(model, *names)
         use = None if values is None else np.isfinite(values) & np.isfinite(model.btjd) & good
-        if values is None or use is None or not use.any():
-            continue
-        middle = float(np.median(values[use]))
-        shift = np.where(good, values - middle, np.nan)
-        plot_series(Series(model.btjd, shift, good, "centroid"), ax, label=label, color=color)
-        names.append((f"{name} $-$ {middle:.2f}", color, shift[use]))
-    if not names:
-        _say(ax, "no centroids in this file")
-        return
-    from matplotlib.lines import Line2D
+        if values is not None and use is not None and use.any():
+            middle = float(np.median(values[use]))
+            shifts.append((f"{word} $-$ {middle:.2f}", color, np.where(use, values - middle, np.nan)))
+    return shifts
 
-    limits = robust_limits(np.concatenate([shift for *_, shift in names]))
+
+def _centroids(
+    ax: Axes, model: LightCurve, good: NDArray[Any], shifts: list[tuple[str, str, NDArray[np.float64]]]
+) -> None:
+    for _, color, shift in shifts:
+        plot_series(Series(model.btjd, shift, good, "centroid"), ax, label="Centroid shift (pixel)", color=color)
+    for text in list(ax.texts):
+        text.remove()
+    limits = robust_limits(np.concatenate([shift for *_, shift in shifts]))
     if limits is not None:
         ax.set_ylim(*limits)
-    handles = [Line2D([], [], ls="", marker=".", color=color, label=text) for text, color, _ in names]
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], ls="", marker=".", color=color, label=text) for text, color, _ in shifts]
     ax.legend(handles=handles, fontsize=7, loc="upper right", framealpha=0.9, edgecolor="none", handletextpad=0.2)
 
 
