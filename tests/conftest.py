@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("thorough", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -30,10 +36,9 @@ def recorded_replies() -> Path:
 @pytest.fixture(autouse=True)
 def _own_user_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the user's own settings, caches and TESSELLAR_* variables out of the tests."""
-    import os
-
     home = tmp_path_factory.mktemp("home")
     for name in [name for name in os.environ if name.startswith("TESSELLAR_")]:
         monkeypatch.delenv(name)
     for name in ("CONFIG", "CACHE", "DATA", "STATE"):
+        (home / name.lower()).mkdir()
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tessellar.mission.ccd import Located, ccd_wcs, footprint, locate
+    from tessellar.mission.flags import DEFAULT_MASK, MASKS, decode, flags_of, good
+    from tessellar.mission.names import ProductName, build_name, match_name, parse_name
+    from tessellar.mission.sectors import Sector, all_sectors, get_sector
+    from tessellar.mission.time import BTJD_ORIGIN, btjd_to_time, time_to_btjd
+
+__all__ = [
+    "BTJD_ORIGIN",
+    "DEFAULT_MASK",
+    "MASKS",
+    "Located",
+    "ProductName",
+    "Sector",
+    "all_sectors",
+    "btjd_to_time",
+    "build_name",
+    "ccd_wcs",
+    "decode",
+    "flags_of",
+    "footprint",
+    "get_sector",
+    "good",
+    "locate",
+    "match_name",
+    "parse_name",
+    "time_to_btjd",
+]
 
 _HOMES = {
-    "names": ("FAMILIES", "ProductName", "build_name", "match_name", "parse_name"),
+    "names": ("ProductName", "build_name", "match_name", "parse_name"),
     "sectors": ("Sector", "all_sectors", "get_sector"),
     "flags": ("DEFAULT_MASK", "MASKS", "decode", "flags_of", "good"),
     "time": ("BTJD_ORIGIN", "btjd_to_time", "time_to_btjd"),
     "ccd": ("Located", "ccd_wcs", "footprint", "locate"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
