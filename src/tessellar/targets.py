@@ -188,7 +188,7 @@ class Field:
         check_sector(self.sector)
         for name in ("camera", "ccd"):
             value = getattr(self, name)
-            if not isinstance(value, Integral) or not 1 <= value <= 4:
+            if not isinstance(value, Integral) or not 1 <= int(value) <= 4:
                 raise InputError(f"{name} {value!r} does not exist: TESS has {name}s 1 to 4")
 
     @classmethod
@@ -205,7 +205,7 @@ class Field:
 
 def check_sector(sector: object) -> int:
     """Return `sector` as an int, or raise `InputError`: sectors are counted from 1 and have up to 4 digits."""
-    if isinstance(sector, bool) or not isinstance(sector, Integral) or not 1 <= sector <= 9999:
+    if isinstance(sector, bool) or not isinstance(sector, Integral) or not 1 <= int(sector) <= 9999:
         raise InputError(f"sector {sector!r} does not exist: sectors are whole numbers from 1")
     return int(sector)
 
@@ -242,10 +242,8 @@ def _tic_number(value: object) -> int:
     if isinstance(value, str):
         match = _TIC.fullmatch(value)
         number = int(match[1]) if match else None
-    elif isinstance(value, Integral) and not isinstance(value, bool):
-        number = int(value)
-    elif isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer():
-        number = int(float(value))
+    elif _is_number(value) and float(value).is_integer():  # type: ignore[arg-type]
+        number = int(value)  # type: ignore[call-overload]
     if number is None or not 0 < number < 10**10:
         raise InvalidTICError(f"{value!r} is not a TIC id: write up to 10 digits, as in TIC 254113311")
     return number
@@ -257,10 +255,9 @@ def _toi_numbers(value: object) -> tuple[int, int]:
     text = ""
     if isinstance(value, str):
         text = value
-    elif isinstance(value, Integral) and not isinstance(value, bool):
-        text = str(int(value))
-    elif isinstance(value, Real) and not isinstance(value, bool):
-        text = f"{float(value):.2f}" if abs(round(float(value), 2) - float(value)) < 1e-6 else ""
+    elif _is_number(value):
+        number = float(value)  # type: ignore[arg-type]
+        text = f"{number:.2f}" if abs(round(number, 2) - number) < 1e-6 else ""
     match = _TOI.fullmatch(text)
     if match is None or int(match[1]) == 0:
         raise InvalidTOIError(f"{value!r} is not a TOI: write TOI-1130 or TOI-1130.01")
@@ -268,3 +265,8 @@ def _toi_numbers(value: object) -> tuple[int, int]:
     if len(planet) == 1 and planet != "0":
         raise InvalidTOIError(f"{value!r} can mean candidate 0{planet} or {planet}0: write two digits after the point")
     return int(match[1]), int(planet)
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number, of numpy too; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)

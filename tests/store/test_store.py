@@ -94,6 +94,31 @@ def test_a_page_in_place_of_a_file_is_refused(tmp_path):
     assert list(tmp_path.rglob("a_lc.fits*")) == []
 
 
+def edited_fits() -> bytes:
+    """A whole FITS file of which a byte was changed after its sums were written."""
+    import io
+
+    import numpy as np
+    from astropy.io import fits
+
+    out = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.arange(100.0))]).writeto(out, checksum=True)
+    content = bytearray(out.getvalue())
+    content[-2000] ^= 1
+    return bytes(content)
+
+
+def test_bytes_that_contradict_their_sums_are_taken_only_if_they_come_twice_alike(tmp_path):
+    remote = Remote("mast:TESS/product/a_lc.fits", "http://127.0.0.1:1/a", "a_lc.fits", "TESS", "obs")
+    store = Store(tmp_path)
+    with pytest.raises(IntegrityError, match="DATASUM"):
+        put(store, edited_fits(), remote)
+    assert list(tmp_path.rglob("a_lc.fits*")) == []
+    kept = put(store, edited_fits(), remote)
+    assert "twice alike" in kept.note
+    assert kept.path.read_bytes() == edited_fits()
+
+
 @pytest.mark.parametrize("name", ["../a.dat", "a/b", "..", "", "a\\b", "a\0b", "a\nb", "x" * 300])
 def test_no_name_leads_out_of_the_folder(tmp_path, name):
     for field in ("filename", "collection", "obs_id"):

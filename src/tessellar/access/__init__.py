@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tessellar.access.fetch import FetchInterrupted, fetch
-from tessellar.access.resolve import Resolved, resolve
-from tessellar.access.search import list_products, search
+from tessellar.access.fetching import FetchInterrupted, fetch
+from tessellar.access.resolving import Resolved, resolve
+from tessellar.access.searching import list_products, search
 
 __all__ = ["FetchInterrupted", "Resolved", "fetch", "list_products", "resolve", "search"]

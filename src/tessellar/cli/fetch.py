@@ -18,14 +18,14 @@ from tessellar.progress import drawn
 @click.option("--out", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Folder to fetch into.")
 @click.option("--flat", is_flag=True, help="Put files straight into DIR.")
 @click.pass_obj
-def command(settings: Globals, out: Path | None, flat: bool, **chosen: Any) -> int:
+def command(settings: Globals, /, out: Path | None, flat: bool, **chosen: Any) -> int:
     """Download the files that `find` lists, verified; print the manifest.
 
     Run it again to continue what was interrupted: what is here is not fetched twice.
     """
     from tessellar import config
     from tessellar.access import FetchInterrupted, fetch
-    from tessellar.access.fetch import write_manifest
+    from tessellar.access.fetching import write_manifest
     from tessellar.store.store import check_folder
 
     folder = (out or Path(config.load().data_dir or ".")).expanduser().absolute()

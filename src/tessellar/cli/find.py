@@ -19,7 +19,7 @@ _SHOWN = ("target", "sector", "camera", "ccd", "cadence", "kind", "author", "fil
 @click.option("--urls", is_flag=True, help="Print the URL of each file.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.pass_obj
-def command(settings: Globals, urls: bool, as_csv: bool, **chosen: Any) -> None:
+def command(settings: Globals, /, urls: bool, as_csv: bool, **chosen: Any) -> None:
     """List the files that an archive has of TARGET (a TIC id), or of a sector."""
     table = selected(settings, **chosen)
     if not len(table):

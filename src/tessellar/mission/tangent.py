@@ -73,7 +73,5 @@ class Plane:
     def _distortion(self, u: Array, v: Array) -> tuple[Array, Array]:
         # Far outside the CCD the polynomials mean nothing and would only overflow.
         u, v = np.clip(u, -4000, 4000), np.clip(v, -4000, 4000)
-        return (
-            np.polynomial.polynomial.polyval2d(u, v, self.a),
-            np.polynomial.polynomial.polyval2d(u, v, self.b),
-        )
+        du, dv = (np.polynomial.polynomial.polyval2d(u, v, each) for each in (self.a, self.b))
+        return np.asarray(du, dtype=np.float64), np.asarray(dv, dtype=np.float64)

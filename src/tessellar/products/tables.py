@@ -152,7 +152,8 @@ class ArchiveTable(Table):  # type: ignore[misc]
             if name not in self.colnames:
                 raise QueryError(f"no column is called {name!r}; there are {', '.join(self.colnames)}")
             keep &= _matches(self[name], wanted)
-        return self[keep]
+        kept: Self = self[keep]
+        return kept
 
     def rows(self) -> list[dict[str, Any]]:
         """Return plain rows, None for a missing value."""

@@ -57,7 +57,7 @@ class Manifest(Table):  # type: ignore[misc]
         """
         by_uri = {outcome.remote.uri: outcome for outcome in outcomes}
         rows = [_row(remote, by_uri.get(remote.uri)) for remote in remotes]
-        columns = list(zip(*rows, strict=True)) if rows else [[] for _ in _COLUMNS]
+        columns: list[Any] = list(zip(*rows, strict=True)) if rows else [[] for _ in _COLUMNS]
         table = cls()
         for (name, (kind, description)), values in zip(_COLUMNS.items(), columns, strict=True):
             table[name] = cls.Column(values, dtype=kind, description=description)

@@ -39,6 +39,8 @@ class Store:
         self.folder = Path(folder).expanduser().absolute()
         self._flat = flat
         self.ledger = Ledger(self.folder / STATE_FOLDER / "ledger.sqlite")
+        # Digests of files that came with FITS sums that do not fit, by archive name.
+        self._doubted: dict[str, str] = {}
 
     @classmethod
     def holding(cls, path: str | os.PathLike[str]) -> Store | None:
@@ -96,7 +98,9 @@ class Store:
         try:
             if remote.size is not None and size != remote.size:
                 raise IntegrityError(f"{size} bytes where the archive has {remote.size}")
-            check_whole(path, path.name, sha256, remote.digest)
+            doubtful = check_whole(path, path.name, sha256, remote.digest)
+            if doubtful:
+                raise IntegrityError(f"its {' and '.join(doubtful)} does not fit")
             if entry is not None:
                 raise IntegrityError("its bytes changed since it was fetched")
         except (IntegrityError, ProductError) as error:
@@ -124,19 +128,30 @@ class Store:
         path = self._path(remote)
         part = _part(path)
         try:
-            check_whole(part, remote.filename, received.sha256, remote.digest)
+            doubtful = check_whole(part, remote.filename, received.sha256, remote.digest)
         except (IntegrityError, ProductError) as error:
             part.unlink(missing_ok=True)
-            raise IntegrityError(f"{remote.filename}: {error}") from error
+            raise IntegrityError(str(error)) from error
+        note = self._judge(remote, received, part, doubtful)
         part.replace(path)
         _sync_folder(path.parent)
         self.ledger.record(_entry(self._key(path), remote, path, received.sha256, received.etag))
-        note = ""
-        if remote.size is not None and remote.size != received.size:
+        if not note and remote.size is not None and remote.size != received.size:
             note = f"whole, though the archive's table says {remote.size} bytes"
         return Kept(path, received.size, received.sha256, note)
 
     # --------------------------------------------------------------------------------------------
+
+    def _judge(self, remote: Remote, received: Received, part: Path, doubtful: list[str]) -> str:
+        """Tell damage from an edited file: damage does not come twice alike."""
+        if not doubtful:
+            return ""
+        what = f"its {' and '.join(doubtful)} does not fit"
+        if self._doubted.get(remote.uri) == received.sha256:
+            return f"{what}, but it came twice alike: it was edited after it was written"
+        self._doubted[remote.uri] = received.sha256
+        part.unlink(missing_ok=True)
+        raise IntegrityError(f"{remote.filename}: {what}: damaged on the way, or edited in the archive")
 
     def _path(self, remote: Remote) -> Path:
         return self.folder / relative_path(remote, flat=self._flat)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tessellar.access.search import archive_of, star_of
+from tessellar.access.searching import archive_of, star_of
 from tessellar.archives import Archive, Criteria
 from tessellar.progress import Listener, ignore
 from tessellar.targets import TIC
