@@ -18,6 +18,10 @@ from tessellar.targets import TIC
 
 MAST_URL = "https://mast.stsci.edu"
 
+# What MAST calls the products whose names do not tell.
+_KINDS = {"LC": "lightcurve", "FAST-LC": "lightcurve", "TP": "tpf", "FAST-TP": "tpf", "DVT": "dv", "DVR": "dv",
+          "DVM": "dv", "DVS": "dv", "FFIC": "ffi", "FFIR": "ffi", "CBV": "cbv"}  # fmt: skip
+
 # One request for the products of this many observations; MAST joins slowly beyond.
 _PRODUCTS_AT_A_TIME = 100
 
@@ -228,6 +232,6 @@ def _joined(row: Mapping[str, Any], parents: Mapping[str, Mapping[str, Any]]) ->
         "camera": parent.get("camera"),
         "ccd": parent.get("ccd"),
         "cadence": parent.get("t_exptime"),
-        "kind": name.kind if name else "other",
+        "kind": name.kind if name else _KINDS.get(str(row.get("productSubGroupDescription")), "other"),
         "author": parent.get("provenance_name") or (name.author if name else None),
     }

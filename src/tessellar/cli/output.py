@@ -24,19 +24,16 @@ def print_csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
 
 
 def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Print rows in aligned columns; on a narrow terminal the lines are left long, not cut."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        numeric = all(isinstance(row[name], int | float) or row[name] is None for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=True, overflow="ignore")
-    for row in rows:
-        table.add_row(*(_shown(row[name]) for name in columns))
-    console = Console(highlight=False, soft_wrap=True)
-    needed = max(console.measure(table).maximum, console.width)
-    Console(highlight=False, soft_wrap=True, width=needed).print(table)
+    """Print rows in aligned columns, numbers to the right; nothing is cut, however narrow the terminal."""
+    cells = [[_shown(row[name]) for name in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    numeric = [all(isinstance(row[name], int | float | None) for row in rows) for name in columns]
+    for line in ([*columns], *cells):
+        padded = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        )
+        click.echo("  ".join(padded).rstrip())
 
 
 def human_size(size: float) -> str:

@@ -82,7 +82,7 @@ def _measured(models: Sequence[TargetPixelFile], out: Path, chosen: dict[str, st
         best, *others = sorted(group, key=_newest_first)
         yield _measure(best, out, chosen)
         for other in others:
-            told = f"{best.path} is another file of the same star, sector and cadence, and was measured"
+            told = f"{best.path.name}, of the same star, sector and cadence, was measured instead"
             yield _row(other, chosen["method"], "SKIPPED", told)
 
 
@@ -117,7 +117,8 @@ def _broken_row(path: Path, error: ProductError, method: str) -> dict[str, Any]:
 
 
 def _show(row: dict[str, Any], quiet: bool) -> None:
-    name = f"TIC {row['tic']}" if row["tic"] else Path(row["input"]).name
+    skipped = row["status"] == "SKIPPED" or not row["tic"]
+    name = Path(row["input"]).name if skipped else f"TIC {row['tic']}"
     reason = f"  ({row['reason']})" if row["reason"] else ""
     if row["path"] is None:
         click.echo(f"{row['status']:<8} {name}{reason}")
