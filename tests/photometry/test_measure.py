@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tessellar.errors import InputError, MissingInput, PhotometryError, Unrecognised
+from tessellar.errors import InputError, MissingInput, PhotometryError, StoreError, Unrecognised
 from tessellar.photometry import METRICS, STATUS, AperturePhotometry, Result, Settings, Target, measure
 from tessellar.pixels import Stamp
 from tessellar.products import read, read_light_curve
@@ -82,6 +82,16 @@ def test_the_file_says_all_that_the_result_says(spoc_pixels: Path, tmp_path: Pat
         with fits.open(spoc_pixels) as pixels:
             np.testing.assert_array_equal(flags & ~10, pixels["APERTURE"].data & ~10)
         np.testing.assert_allclose(hdus["SUMIMAGE"].data, result.mean_image)
+
+
+def test_a_folder_is_made_where_there_is_none(spoc_pixels: Path, tmp_path: Path) -> None:
+    result = measure(spoc_pixels)
+    assert result.write(tmp_path / "new" / "er") == tmp_path / "new" / "er" / NAME
+    assert result.write(tmp_path / "mine.fits") == tmp_path / "mine.fits"
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be made"):
+        result.write(tmp_path / "file" / "er")
+    assert not list(tmp_path.rglob("*.tmp*"))
 
 
 def test_the_inputs_digest_is_recorded_taken_or_given(spoc_pixels: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.errors import InputError, PhotometryError
+from tessellar.errors import InputError, NoPermission, PhotometryError, StoreError
 from tessellar.mission import flags
 from tessellar.photometry.metrics import METRICS
 from tessellar.pixels import AperturePixel
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Characters that fit into the value of one header card, with room for a doubled quote or two.
 _CARD_TEXT = 64
+
+_FITS_ENDINGS = (".fits", ".fit", ".fits.gz")
 
 _CHOSEN = AperturePixel.PHOTOMETRY | AperturePixel.CENTROID
 
@@ -49,7 +51,7 @@ def write_result(result: Result, path: Path, digest: str | None) -> Path:
         "headers": header_cards(result),
     }
     return write_light_curve(
-        path / file_name(result) if path.is_dir() else path,
+        _destination(result, path),
         result.columns,
         meta=meta,
         aperture=aperture_flags(result.mask, stamp.aperture),
@@ -60,6 +62,20 @@ def write_result(result: Result, path: Path, digest: str | None) -> Path:
             settings={"method": result.method, **result.settings.as_record()},
         ),
     )
+
+
+def _destination(result: Result, path: Path) -> Path:
+    """`path` itself if it is named as a FITS file, else the folder `path`, made if need be, and our own name."""
+    if path.name.lower().endswith(_FITS_ENDINGS) and not path.is_dir():
+        return path
+    name = file_name(result)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except PermissionError as error:
+        raise NoPermission(f"folder {path} may not be made: choose another") from error
+    except OSError as error:
+        raise StoreError(f"folder {path} cannot be made ({error.strerror}): choose another") from error
+    return path / name
 
 
 def file_name(result: Result) -> str:

@@ -128,7 +128,8 @@ class Result:
         Parameters
         ----------
         path : path
-            A file name, or an existing folder: the file is then named after star, sector, cadence and method.
+            A file name that ends as FITS files do (``.fits``, ``.fits.gz``), or a folder, which is made if it is not
+            there: the file is then named after star, sector, cadence and method.
         digest : str, optional
             SHA-256 (hex) of the input file, if it is known already, for example from the store's ledger. The input is
             read and hashed if not given.
@@ -142,6 +143,8 @@ class Result:
         ------
         PhotometryError
             If the measurement ended with ERROR: no light curve is written.
+        InputError
+            If `path` is a folder and the star has no TIC id to name the file after.
         StoreError
             If the file cannot be written.
         """

@@ -120,7 +120,7 @@ def _titles(model: LightCurve | TargetPixelFile) -> tuple[str, str]:
         known.append(f"camera {model.camera}, CCD {model.ccd}")
     known += [f"{model.cadence:g} s"] if np.isfinite(model.cadence) else []
     known += [f"Tmag {model.tmag:.2f}"] if model.tmag and np.isfinite(model.tmag) else []
-    known += [f"{model.btjd.size} cadences"]
+    known += [f"{model.btjd.size} cadences"] + ["simulated"] * model.simulated
     return name, "  ·  ".join(known)
 
 
