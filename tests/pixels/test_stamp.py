@@ -78,8 +78,9 @@ def test_a_window_is_asked_for_in_ccd_pixels() -> None:
     assert stamp.window() is stamp
 
 
-def test_a_window_keeps_sky_positions_on_their_ccd_pixels() -> None:
-    stamp = make(wcs=tan(2.25, 3.5))
+@pytest.mark.parametrize("kind", ["wcs", "header"])
+def test_a_window_keeps_sky_positions_on_their_ccd_pixels(kind: str) -> None:
+    stamp = make(wcs=tan(2.25, 3.5) if kind == "wcs" else tan(2.25, 3.5).to_header())
     place = stamp.pixel_of(63.0, -69.0)
     assert place == pytest.approx((103.25, 204.5))
     assert stamp.window(rows=(203, 205), cols=(102, 106)).pixel_of(63.0, -69.0) == pytest.approx(place)

@@ -95,7 +95,7 @@ def _looks_like_a_path(text: str) -> bool:
 
 def target_of(tpf: TargetPixelFile) -> Target:
     """What the headers of a target pixel file tell of its star."""
-    crowdsap = tpf.table_header.get("CROWDSAP")
+    crowdsap = tpf._table.keys.get("CROWDSAP")
     return Target(
         tic=tpf.tic,
         tmag=_known(tpf.tmag),
@@ -106,7 +106,7 @@ def target_of(tpf: TargetPixelFile) -> Target:
 
 
 def _about(tpf: TargetPixelFile) -> dict[str, Any]:
-    frames = tpf.table_header.get("NUM_FRM")
+    frames = tpf._table.keys.get("NUM_FRM")
     return {
         "data_release": tpf.data_release,
         "simulated": tpf.simulated,

@@ -6,8 +6,10 @@ can cut one out: a target pixel file, a cut-out, a stack of frames, arrays in me
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, fields, replace
 from enum import IntFlag
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -17,6 +19,7 @@ from tessellar.errors import InputError
 from tessellar.targets import Field
 
 if TYPE_CHECKING:
+    from astropy.io.fits import Header
     from astropy.wcs import WCS
 
 Span: TypeAlias = tuple[int, int] | None
@@ -58,8 +61,9 @@ class Stamp:
         What the pixels are, in words: a file name, or "memory".
     aperture : array (rows, cols), int32, optional
         Flags of `AperturePixel`.
-    wcs : astropy.wcs.WCS, optional
-        Sky to stamp; its 0-based pixel (0, 0) is stamp pixel [0, 0].
+    wcs : astropy.wcs.WCS or astropy.io.fits.Header, optional
+        Sky to stamp; its 0-based pixel (0, 0) is stamp pixel [0, 0]. A header is turned into a WCS when a position is
+        asked for; `sky` is always the WCS.
     pos_corr : array (n, 2), optional
         Offset of the target from its mean place, column and row, in pixels.
     background_subtracted : bool
@@ -97,7 +101,7 @@ class Stamp:
     cadence: float
     origin: str
     aperture: NDArray[np.int32] | None = None
-    wcs: WCS | None = None
+    wcs: WCS | Header | None = None
     pos_corr: NDArray[Any] | None = None
     background_subtracted: bool = True
 
@@ -145,14 +149,26 @@ class Stamp:
         """CCD row of each stamp row, 1-based."""
         return self.corner[1] + np.arange(self.shape[0])
 
+    @cached_property
+    def sky(self) -> WCS | None:
+        """World coordinates of the stamp: 0-based pixel (0, 0) is stamp pixel [0, 0]."""
+        if self.wcs is None or not hasattr(self.wcs, "cards"):
+            return self.wcs
+        from astropy.wcs import WCS, FITSFixedWarning
+
+        with warnings.catch_warnings():
+            # It only says that a date keyword was completed.
+            warnings.simplefilter("ignore", FITSFixedWarning)
+            return WCS(self.wcs)
+
     def pixel_of(self, ra: float, dec: float) -> tuple[float, float] | None:
         """Where a sky position (ICRS degrees) falls: 1-based CCD column and row, or None without a usable WCS.
 
         The place may lie outside the stamp.
         """
-        if self.wcs is None:
+        if self.sky is None:
             return None
-        x, y = self.wcs.all_world2pix([ra], [dec], 0)
+        x, y = self.sky.all_world2pix([ra], [dec], 0)
         place = float(x[0]) + self.corner[0], float(y[0]) + self.corner[1]
         return place if np.isfinite(place).all() else None
 
@@ -175,8 +191,8 @@ class Stamp:
         cut: dict[str, Any] = {name: getattr(self, name)[:, row, col] for name in ("images", "errors", "background")}
         if self.aperture is not None:
             cut["aperture"] = self.aperture[row, col]
-        if self.wcs is not None:
-            cut["wcs"] = self.wcs[row, col]
+        if self.sky is not None:
+            cut["wcs"] = self.sky[row, col]
         return replace(self, corner=(self.corner[0] + col.start, self.corner[1] + row.start), **cut)
 
     def reordered(self, order: NDArray[Any]) -> Stamp:

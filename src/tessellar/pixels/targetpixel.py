@@ -12,6 +12,7 @@ from tessellar.errors import Corrupt, InputError
 from tessellar.pixels.stamp import Span, Stamp
 
 if TYPE_CHECKING:
+    from astropy.io.fits import Header
     from astropy.wcs import WCS
 
     from tessellar.products import TargetPixelFile
@@ -68,13 +69,10 @@ class TargetPixelSource:
         """The mission's quality flags."""
         return self._tpf.quality
 
-    @cached_property
+    @property
     def wcs(self) -> WCS | None:
         """Sky to stamp pixel [0, 0], or None where the file has no world coordinates."""
-        try:
-            return self._tpf.wcs
-        except Corrupt:
-            return None
+        return self._stamp.sky
 
     def window(self, rows: Span = None, cols: Span = None) -> Stamp:
         """Cut out CCD rows and columns (first, last; 1-based, both included); the whole file's stamp if not given."""
@@ -96,10 +94,17 @@ class TargetPixelSource:
             cadence=tpf.cadence,
             origin=tpf.path.name,
             aperture=tpf.aperture,
-            wcs=self.wcs,
+            wcs=self._wcs_header(),
             pos_corr=tpf.pos_corr,
             background_subtracted=tpf.background_subtracted,
         )
+
+    def _wcs_header(self) -> Header | None:
+        try:
+            return self._tpf.wcs_header
+        except Corrupt:
+            # Without an APERTURE image there are no world coordinates; the pixels are good all the same.
+            return None
 
     def _cube(self, name: str) -> NDArray[Any]:
         file, table = self._tpf._file, self._tpf._table
