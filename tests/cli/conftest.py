@@ -74,4 +74,4 @@ def star(sky: Path) -> int:
     from astropy.table import Table
 
     truth = Table.read(sky / "truth.ecsv")
-    return int(next(row["tic"] for row in truth if str(row["kind"]) == "transit"))
+    return int(next(row["tic"] for row in truth if str(row["kind"]) == "planet"))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tessellar.server import ServerThread
+from tests.faults import FaultyArchive
 from tests.webserver import Misbehaviour, running
 
 
@@ -88,11 +91,6 @@ def test_an_archive_that_does_not_answer_properly(tessellar, how, told):
     assert told in ran.line
 
 
-def spoiled(archive: str, sky: Path, how: list[Misbehaviour]):
-    """Give an archive that answers questions as `archive` does, but spoils each file in turn."""
-    raise NotImplementedError
-
-
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -156,45 +154,98 @@ def test_a_file_in_place_of_the_folder(tessellar, archive, star, tmp_path):
     assert (tmp_path / "x").read_text() == "mine"
 
 
-def as_nobody(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user without rights, where the tests themselves run as root."""
-    def drop() -> None:
-        if os.getuid() == 0:
-            os.setgid(65534)
-            os.setuid(65534)
-
-    environment = {**os.environ, "HOME": str(cwd), "TESSELLAR_RETRY_WAIT": "0.01"}
-    return subprocess.run(
-        [sys.executable, "-m", "tessellar", *map(str, command)],
-        capture_output=True, text=True, check=False, cwd="/", env=environment, preexec_fn=drop,
-    )  # fmt: skip
-
-
-def test_no_permission(archive, star, tmp_path):
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o555)
-    done = as_nobody("--archive", archive, "fetch", star, "-o", locked / "data", cwd=tmp_path)
-    assert done.returncode == 4, done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "locked" in done.stderr
-    assert list(locked.iterdir()) == []
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small disk")
-def test_a_full_disk(tessellar, archive, tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk], capture_output=True, check=False)
-    if mounted.returncode:
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[Path]:
+    """A small disk of its own under a folder, where the tests may mount one."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no small disk can be mounted here")
     try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_no_permission(tessellar, archive, star, sky, tmp_path):
+    with mounted(tmp_path / "locked", "size=600k,ro") as locked:
+        for command in (
+            ["fetch", star, "-o", locked / "data"],
+            ["fetch", star, "-o", locked],
+            ["photometry", sky, "--tic", star, "-o", locked / "lc"],
+            ["photometry", sky, "--tic", star, "-o", locked],
+            ["look", next(sky.rglob("*_lc.fits")), "-o", locked],
+            ["simulate", locked / "sky"],
+            ["demo", "--out", locked / "demo"],
+        ):
+            ran = tessellar("--archive", archive, *command)
+            assert ran.code == 4, (command, ran.err)
+            assert str(locked) in ran.line
+        assert list(locked.iterdir()) == []
+
+
+def test_a_full_disk(tessellar, archive, tmp_path):
+    with mounted(tmp_path / "disk", "size=600k") as disk:
         ran = tessellar("--archive", archive, "--json", "fetch", "--sector", "1", "-o", disk)
         assert ran.code == 4
         assert "Traceback" not in ran.err
-        if ran.out:
-            assert {row["status"] for row in ran.json} >= {"ERROR"}
-            assert any("disk is full" in row["message"] for row in ran.json)
-        whole = [path for path in disk.rglob("*.fits") if path.is_file()]
-        assert all(path.stat().st_size % 2880 == 0 for path in whole)
-    finally:
-        subprocess.run(["umount", disk], check=True)
+        rows = ran.json
+        assert any("disk is full" in row["message"] for row in rows)
+        assert {row["status"] for row in rows} == {"COMPLETE", "ERROR"}
+        for row in rows:
+            assert (row["path"] is not None) == (row["status"] == "COMPLETE")
+            if row["path"] is not None:
+                assert len(Path(row["path"]).read_bytes()) == row["bytes"]
+        whole = {Path(row["path"]) for row in rows if row["path"]}
+        assert {path for path in disk.rglob("*.fits") if path.is_file()} == whole
+
+
+def test_a_full_disk_while_measuring(tessellar, sky, star, tmp_path):
+    with mounted(tmp_path / "disk", "size=40k") as disk:
+        ran = tessellar("photometry", sky, "--tic", star, "-o", disk)
+        assert ran.code == 4
+        assert "full" in ran.line or "space" in ran.line
+        assert list(disk.iterdir()) == []
+
+
+@pytest.fixture
+def faulty(sky):
+    """The sky behind something that spoils what it is told to spoil."""
+    with ServerThread(sky, wrap=FaultyArchive) as server:
+        yield server
+
+
+def fetched_whole(ran, sky):
+    assert ran.code == 0, ran.err
+    for row in ran.json:
+        assert Path(row["path"]).read_bytes() == next(sky.rglob(Path(row["path"]).name)).read_bytes()
+
+
+def test_an_archive_that_is_busy_twice_then_works(tessellar, faulty, star, sky, tmp_path):
+    faulty.app.unavailable(2)
+    faulty.app.unavailable(2, on="/Download/", retry_after=0)
+    fetched_whole(tessellar("--archive", faulty.url, "--json", "fetch", star, "-o", tmp_path), sky)
+
+
+def test_an_archive_that_sends_a_page_or_half_a_file(tessellar, faulty, star, sky, tmp_path):
+    faulty.app.html(1, on="/Download/")
+    faulty.app.truncate(10000, times=2)
+    fetched_whole(tessellar("--archive", faulty.url, "--json", "fetch", star, "-o", tmp_path), sky)
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_an_archive_that_only_sends_pages(tessellar, faulty, star, tmp_path):
+    faulty.app.html(10000, on="/Download/")
+    ran = tessellar("--archive", faulty.url, "--json", "fetch", star, "-o", tmp_path)
+    assert ran.code == 1
+    assert {row["status"] for row in ran.json} == {"ERROR"}
+    assert all("text/html" in row["message"] for row in ran.json)
+    assert list(tmp_path.rglob("*.fits*")) == []
+
+
+def test_an_archive_that_always_cuts_short(tessellar, faulty, star, tmp_path):
+    faulty.app.truncate(0, times=10000)
+    ran = tessellar("--archive", faulty.url, "--json", "fetch", star, "--kind", "lightcurve", "-o", tmp_path)
+    assert ran.code == 1
+    assert {row["attempts"] for row in ran.json} == {6}
+    assert list(tmp_path.rglob("*.fits")) == []

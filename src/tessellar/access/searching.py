@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tessellar.archives import Archive, Criteria, open_archive
+from tessellar.archives.base import check_radius
 from tessellar.errors import InputError, QueryError
 from tessellar.products.tables import ObservationTable, ProductTable
 from tessellar.progress import Listener, ignore
@@ -71,15 +73,15 @@ def search(
     """
     opened = archive_of(archive)
     tic = star_of(target) if target is not None else None
-    position = None
+    criteria = Criteria(tic, sector, camera, ccd, cadence, author, kind, columns=columns)
+    if not criteria.bounded:
+        raise QueryError("name a target, a sector or a column to search by: everything of TESS is millions of rows")
     if radius is not None:
         if tic is None:
             raise QueryError("a radius needs a target to search around")
+        check_radius(radius)
         row = opened.target_position(tic)
-        position, tic = (float(row["ra"]), float(row["dec"])), None
-    criteria = Criteria(tic, sector, camera, ccd, cadence, author, kind, position, radius, columns)
-    if not criteria.bounded:
-        raise QueryError("name a target, a sector or a column to search by: everything of TESS is millions of rows")
+        criteria = replace(criteria, target=None, position=(float(row["ra"]), float(row["dec"])), radius=radius)
     return opened.search(criteria, listener)
 
 

@@ -61,8 +61,8 @@ class Criteria:
             raise QueryError(f"kind {self.kind!r} is not known; there are {', '.join(KINDS)}")
         if self.cadence is not None and not self.cadence > 0:
             raise QueryError(f"cadence {self.cadence:g} s cannot be: give the exposure time in seconds, as in 120")
-        if self.radius is not None and not 0 < self.radius <= 180:
-            raise QueryError(f"radius {self.radius:g} deg cannot be: give more than 0 and at most 180")
+        if self.radius is not None:
+            check_radius(self.radius)
         if (self.position is None) != (self.radius is None):
             raise QueryError("a cone needs both a position and a radius")
 
@@ -71,6 +71,12 @@ class Criteria:
         """Whether it asks for less than everything of its kind."""
         given = (self.target, self.sector, self.position, self.columns or None)
         return any(value is not None for value in given)
+
+
+def check_radius(radius: float) -> None:
+    """Raise `QueryError` unless a cone can have this radius, in degrees."""
+    if not 0 < radius <= 180:
+        raise QueryError(f"radius {radius:g} deg cannot be: give more than 0 and at most 180")
 
 
 class Archive(Protocol):

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -62,25 +62,18 @@ def command(settings: Globals, out: Path) -> int:
     for row in rows:
         say(f"   {row['status']:<7} TIC {row['tic']}  {Path(row['path']).name if row['path'] else row['reason']}")
     say("6. Look at them.")
-    pictures = _look_at(say, rows, work / "pictures")
+    pictures = _look_at(say, rows, work)
     seconds = time.monotonic() - started
     _close(settings, work, curves, data, pictures, seconds)
     return DONE
 
 
-def _look_at(say: _Teller, rows: list[dict[str, object]], folder: Path) -> list[Path]:
-    from tessellar.plots import page
-    from tessellar.products import read
-
-    folder.mkdir(exist_ok=True)
-    pictures = []
-    for row in rows:
-        for source in (row["path"], row["input"]):
-            if source is not None:
-                picture = folder / (Path(str(source)).name.removesuffix(".fits") + ".png")
-                page(read(Path(str(source)))).savefig(picture, dpi=80)
-                pictures.append(picture)
-    say(f"   {len(pictures)} pictures, drawn as `tessellar look FILE` draws them")
+def _look_at(say: _Teller, rows: list[dict[str, Any]], work: Path) -> list[Path]:
+    files = [row[key] for row in rows for key in ("path", "input") if row[key]]
+    shown = "--json look lightcurves/*.fits data/mastDownload/TESS/*/*_tp.fits -o pictures"
+    drawn = _tessellar(say, "--json", "look", *files, "-o", str(work / "pictures"), shown=shown, echo=False)
+    pictures = [Path(picture) for picture in json.loads(drawn)]
+    say(f"   {len(pictures)} pictures")
     return pictures
 
 
@@ -180,7 +173,7 @@ def _transit_host(sky: Path) -> str:
     from astropy.table import Table
 
     truth = Table.read(sky / "truth.ecsv")
-    return str(next(row["tic"] for row in truth if str(row["kind"]) == "transit"))
+    return str(next(row["tic"] for row in truth if str(row["kind"]) == "planet"))
 
 
 def _sectors(sky: Path) -> list[int]:

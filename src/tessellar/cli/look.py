@@ -13,22 +13,24 @@ from tessellar.progress import drawn
 
 
 @click.command("look")
-@click.argument("what", metavar="PATH|TARGET")
+@click.argument("what", metavar="PATH...|TARGET", nargs=-1, required=True)
 @click.option("--sector", type=int, metavar="N", help="Of a TARGET: only this sector.")
 @click.option(
     "--kind", type=click.Choice(["lightcurve", "tpf"]), default="lightcurve", help="Of a TARGET: which files."
 )
 @click.option("--out", "-o", type=click.Path(path_type=Path), metavar="PNG|DIR", help="Picture, or their folder.")
 @click.pass_obj
-def command(settings: Globals, what: str, sector: int | None, kind: str, out: Path | None) -> int:
-    """Draw one page of a light curve or target pixel file: a PNG beside nothing else.
+def command(settings: Globals, what: tuple[str, ...], sector: int | None, kind: str, out: Path | None) -> int:
+    """Draw one page of each light curve or target pixel file, as a PNG.
 
     A TARGET (a TIC id) is found in the archive and fetched first.
     """
-    path = Path(what)
-    files = [path] if path.exists() else _fetched(settings, what, sector, kind)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; name one file in it")
+    files: list[Path] = []
+    for each in what:
+        path = Path(each)
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; name files in it")
+        files += [path] if path.exists() else _fetched(settings, each, sector, kind)
     pictures = [_draw(file, _picture_path(file, out, several=len(files) > 1)) for file in files]
     if settings.json:
         print_json([str(picture.absolute()) for picture in pictures])

@@ -102,8 +102,9 @@ def _run() -> int:
         return _say(f"interrupted: {error}" if str(error) else "interrupted", INTERRUPTED)
     except TessellarError as error:
         return _say(str(error), exit_code_of(error))
-    except BrokenPipeError:
-        # The reader has gone, which is its good right; nothing more can be written, not even at exit.
+    except (BrokenPipeError, SystemExit):
+        # The reader has gone, which is its good right (click turns it into SystemExit, and nothing else);
+        # nothing more can be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:

@@ -100,11 +100,20 @@ def _measure(model: TargetPixelFile, out: Path, chosen: dict[str, Any]) -> dict[
         row |= {"status": result.status.name, "reason": result.reason}
         if result.status != STATUS.ERROR:
             store = Store.holding(model.path)
-            row["path"] = str(result.write(out, digest=store.digest_of(model.path) if store else None).absolute())
+            digest = store.digest_of(model.path) if store else None
+            row["path"] = str(result.write(_place(model, out, chosen["method"]), digest=digest).absolute())
         row |= {name: value if value == value else None for name, value in result.metrics.items()}
     except (ProductError, PhotometryError) as error:
         row["reason"] = str(error)
     return row
+
+
+def _place(model: TargetPixelFile, out: Path, method: str) -> Path:
+    """The folder, where the result names itself after its star; a cut-out has none, and gives its own name."""
+    if model.tic is not None:
+        return out
+    stem = model.path.name.removesuffix(".gz").removesuffix(".fits")
+    return out / f"{stem}_{method}-lc.fits"
 
 
 def _row(model: TargetPixelFile, method: str, status: str, reason: str) -> dict[str, Any]:
