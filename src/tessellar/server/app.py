@@ -1,0 +1,187 @@
+"""The web application: MAST's addresses, answered from the index."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from urllib.parse import urlsplit
+
+import anyio
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tessellar.errors import QueryError
+from tessellar.progress import Listener, ignore
+from tessellar.server.answers import error_text, written
+from tessellar.server.columns import columns_config
+from tessellar.server.downloads import FILE_PATH, FormTooLarge, form_fields, look_up_cloud, send_file, send_script
+from tessellar.server.index import Index
+from tessellar.server.names import resolve
+from tessellar.server.page import page
+from tessellar.server.questions import parse_question
+from tessellar.server.services import answer
+
+_log = logging.getLogger("tessellar.server")
+
+# The folder is looked through again when a question comes, but never for more than a small part of the time.
+_LEAST_PAUSE, _PAUSE_PER_SECOND, _LONGEST_WAIT = 1.0, 50.0, 5.0
+
+
+def create_app(
+    directory: str | os.PathLike[str],
+    *,
+    index_path: str | os.PathLike[str] | None = None,
+    listener: Listener = ignore,
+) -> Starlette:
+    """Make an archive of a folder: an ASGI application that speaks the protocol of MAST's portal.
+
+    The index is brought up to date before this returns. Close it with
+    ``app.state.index.close()`` when the application is not needed any more.
+
+    Parameters
+    ----------
+    directory : path-like
+        A folder of TESS files, with all below it. Nothing in it is changed.
+    index_path : path-like, optional
+        Where to keep the index; by default in the user's cache folder.
+        ``":memory:"`` keeps it in memory.
+    listener : callable, optional
+        Told of progress.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or `index_path` lies in it.
+    NoPermission
+        If the folder may not be read, or `index_path` not be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     app = create_app(folder, index_path=":memory:")
+    ...     app.state.index.report.products
+    0
+    """
+    index = Index(directory, index_path=index_path)
+    index.refresh(listener)
+    app = Starlette(routes=_routes(), middleware=[Middleware(AnyTarget)], exception_handlers={Exception: _failed})
+    app.state.index = index
+    app.state.looked = time.monotonic()
+    return app
+
+
+class AnyTarget:
+    """Takes requests with an absolute target, as clients send them that use this server as their HTTP proxy."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"].startswith(("http://", "https://")):
+            parts = urlsplit(scope["path"])
+            scope = {**scope, "path": parts.path or "/", "raw_path": (parts.path or "/").encode()}
+        await self._app(scope, receive, send)
+
+
+def _routes() -> list[Route]:
+    both = ["GET", "POST"]
+    return [
+        Route("/", _front_page),
+        Route("/api/v0/invoke", _invoke, methods=both),
+        Route("/portal/Mashup/Mashup.asmx/columnsconfig", _columns_config, methods=both),
+        Route("/Santa-war/query", _resolve_names),
+        Route(FILE_PATH, send_file),
+        Route(f"{FILE_PATH}/", send_file),
+        Route("/api/v0.1/Download/bundle.sh", send_script, methods=both),
+        Route("/api/v0.1/path_lookup", look_up_cloud),
+        Route("/api/v0.1/path_lookup/", look_up_cloud),
+        Route("/whoami", _who_am_i),
+    ]
+
+
+async def _invoke(request: Request) -> Response:
+    try:
+        text = await _field(request, "request")
+    except FormTooLarge:
+        return PlainTextResponse("the request is too large\n", status_code=413)
+    await _look_again(request.app)
+    # Whatever is wrong with a question, MAST answers with HTTP status 200 and says it inside.
+    try:
+        content, media_type = await run_in_threadpool(_answered, request.app.state.index, text)
+    except QueryError as error:
+        content, media_type = error_text(str(error)), "application/json"
+    except sqlite3.OperationalError as error:
+        content, media_type = error_text(f"the question is too large: {error}"), "application/json"
+    return Response(content, media_type=media_type)
+
+
+def _answered(index: Index, text: str) -> tuple[str, str]:
+    question = parse_question(text)
+    return written(answer(index, question), question)
+
+
+async def _columns_config(request: Request) -> Response:
+    try:
+        name = await _field(request, "colConfigId")
+    except FormTooLarge:
+        return PlainTextResponse("the request is too large\n", status_code=413)
+    return JSONResponse(columns_config(name))
+
+
+async def _resolve_names(request: Request) -> Response:
+    await _look_again(request.app)
+    names = request.query_params.getlist("name")
+    resolver = request.query_params.get("resolver", "").upper()
+    found = await run_in_threadpool(resolve, request.app.state.index, names)
+    if resolver and request.query_params.get("resolveAll", "").lower() != "true":
+        found = [place for place in found if place["resolver"] == resolver]
+    return JSONResponse({"resolvedCoordinate": found})
+
+
+async def _front_page(request: Request) -> Response:
+    await _look_again(request.app)
+    base = f"{request.url.scheme}://{request.url.netloc}"
+    return HTMLResponse(await run_in_threadpool(page, request.app.state.index, base))
+
+
+async def _who_am_i(request: Request) -> Response:
+    return JSONResponse({"anon": True, "eppn": None, "ezid": "anonymous", "scopes": [], "attrib": {}})
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return PlainTextResponse("this archive failed to answer; its own output says why\n", status_code=500)
+
+
+async def _field(request: Request, name: str) -> str:
+    values = (await form_fields(request)).get(name) if request.method == "POST" else None
+    return values[0] if values else request.query_params.get(name, "")
+
+
+async def _look_again(app: Starlette) -> None:
+    """Bring the index up to date, unless that was done a moment ago; do not wait long for it."""
+    index: Index = app.state.index
+    pause = max(_LEAST_PAUSE, _PAUSE_PER_SECOND * index.report.seconds)
+    if time.monotonic() - app.state.looked < pause:
+        return
+    app.state.looked = time.monotonic()
+    with anyio.move_on_after(_LONGEST_WAIT):
+        await to_thread.run_sync(_refresh, index, abandon_on_cancel=True)
+    app.state.looked = time.monotonic()
+
+
+def _refresh(index: Index) -> None:
+    try:
+        index.refresh(wait=False)
+    except (OSError, sqlite3.Error) as error:
+        _log.warning("%s could not be looked through again: %s", index.root, error)
