@@ -65,8 +65,6 @@ def optimal_aperture(
     output : int
         Read-out of the CCD, 0 to 3 for A to D.
     """
-    from scipy.ndimage import label
-
     order = np.argsort(-(target / np.sqrt(variance)), axis=None, kind="stable")
     light = np.cumsum(target.ravel()[order])
     ratio = light / np.sqrt(np.cumsum(variance.ravel()[order]))
@@ -74,11 +72,26 @@ def optimal_aperture(
     chosen[order[: int(np.argmax(ratio)) + 1]] = True
     chosen[target.ravel() < _LEAST_SHARE * flux] = False
     chosen[order[0]] = True
-    regions, _ = label(chosen.reshape(target.shape))
-    mask = regions == regions[np.unravel_index(order[0], target.shape)]
+    mask = _joined(chosen.reshape(target.shape), int(order[0]))
     flags = np.full(target.shape, COLLECTED | OUTPUTS[output], dtype=np.int32)
     flags[mask] |= OPTIMAL | CENTROID
     dark = ~mask & (scene <= np.quantile(scene, 0.25))
     flags[dark] |= BACKGROUND
     inside = float(target[mask].sum())
     return Aperture(flags, inside / flux, inside / float(scene[mask].sum()))
+
+
+def _joined(chosen: NDArray[np.bool_], first: int) -> NDArray[np.bool_]:
+    """Chosen pixels that hang together, side by side, with the first one."""
+    grown = np.zeros_like(chosen)
+    grown.flat[first] = True
+    while True:
+        wider = grown.copy()
+        wider[1:] |= grown[:-1]
+        wider[:-1] |= grown[1:]
+        wider[:, 1:] |= grown[:, :-1]
+        wider[:, :-1] |= grown[:, 1:]
+        wider &= chosen
+        if np.array_equal(wider, grown):
+            return grown
+        grown = wider

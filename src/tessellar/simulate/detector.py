@@ -77,7 +77,8 @@ def variance(rate: NDArray[np.floating], read_noise: float) -> NDArray[np.float3
         Electrons per read.
     """
     read = FRAMES_WORTH * read_noise**2 / NOISE_TIME**2
-    result: NDArray[np.float32] = (np.asarray(rate) / np.float32(NOISE_TIME) + np.float32(read)).astype(np.float32)
+    result: NDArray[np.float32] = np.multiply(rate, 1 / NOISE_TIME, dtype=np.float32)
+    result += np.float32(read)
     return result
 
 
@@ -102,13 +103,17 @@ def bleed(images: NDArray[np.float32], level: float = SATURATION) -> NDArray[np.
     >>> bleed(column, level=200).ravel()
     array([  0., 150., 200., 150.,   0.], dtype=float32)
     """
-    spilled = np.minimum(images, np.float32(level))
-    half = (images - spilled) / 2
-    rows = images.shape[1]
+    result = images.copy()
+    columns = np.flatnonzero((images > level).any(axis=(0, 1)))
+    full = np.ascontiguousarray(images[:, :, columns].transpose(1, 0, 2))
+    spilled = np.minimum(full, np.float32(level))
+    half = (full - spilled) / 2
+    rows = len(full)
     for order in (range(rows), range(rows - 1, -1, -1)):
-        carried = np.zeros_like(images[:, 0])
+        carried = np.zeros_like(full[0])
         for row in order:
-            taken = np.minimum(carried, np.float32(level) - spilled[:, row])
-            spilled[:, row] += taken
-            carried += half[:, row] - taken
-    return spilled
+            taken = np.minimum(carried, np.float32(level) - spilled[row])
+            spilled[row] += taken
+            carried += half[row] - taken
+    result[:, :, columns] = spilled.transpose(1, 0, 2)
+    return result

@@ -135,7 +135,7 @@ def choose_centre(sectors: Sequence[int]) -> tuple[float, float]:
         if all(_whole_on_one_ccd(centre, sector) for sector in sectors):
             return centre
     listed = ", ".join(str(sector) for sector in sectors)
-    raise InputError(f"no field of {2 * _PATCH_DEG:g} degrees is seen by all of the sectors {listed}: choose other sectors")
+    raise InputError(f"no field of {2 * _PATCH_DEG:g} degrees is seen by all of sectors {listed}: choose others")
 
 
 def _centres(sector: int) -> Iterator[tuple[float, float]]:

@@ -182,10 +182,12 @@ def _measure(light: Images, variance: Images, rng: np.random.Generator) -> tuple
     Every pixel has at least some 8,000 electrons in a cadence, so photon noise is drawn as Gaussian.
     """
     flux = rng.standard_normal(light.shape, dtype=np.float32)
-    flux *= np.sqrt(variance)
+    error = np.sqrt(variance)
+    flux *= error
     flux += light
-    flux += _SKY_ERROR * rng.standard_normal((len(light), 1, 1), dtype=np.float32)
-    return flux, np.sqrt(variance + np.float32(_SKY_ERROR**2))
+    flux += np.float32(_SKY_ERROR) * rng.standard_normal((len(light), 1, 1), dtype=np.float32)
+    np.add(variance, np.float32(_SKY_ERROR**2), out=error)
+    return flux, np.sqrt(error, out=error)
 
 
 def _strike(flux: Images, quality: NDArray[np.int32], mask: NDArray[np.bool_], rng: np.random.Generator) -> None:

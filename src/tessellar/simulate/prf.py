@@ -56,10 +56,8 @@ class PRF:
         weights, wide, high, shifts = (np.array(part) for part in zip(*_PARTS, strict=True))
         shifts = shifts - weights @ shifts
         direction = np.asarray(outward) / _REFERENCE
-        return cls(
-            *(tuple(float(v) for v in part) for part in (weights, wide, high, shifts * direction[0])),
-            row_shifts=tuple(float(v) for v in shifts * direction[1]),
-        )
+        parts = (weights, wide, high, shifts * direction[0], shifts * direction[1])
+        return cls(*(tuple(float(value) for value in part) for part in parts))
 
     def render(
         self, column: NDArray[np.floating], row: NDArray[np.floating], shape: tuple[int, int]

@@ -31,6 +31,8 @@ NO_PDC = 4 | EARTH_POINT | 16 | DESATURATION | MANUAL_EXCLUDE | SCATTERED_LIGHT
 _GAP_START, _GAP_LENGTH = 0.474, 0.0406
 _DUMP_EVERY, _DUMP_LENGTH = 1800, 5
 _SHORTEST_EVENTFUL = 100
+# Cadences after which a kick to the pointing is forgotten; half of it after 23.
+_MEMORY = 200
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def plan(sector: int, start: float, end: float, n_cadences: int | None = None) -
     if count < 1:
         raise InputError(f"{n_cadences} cadences of sector {sector} asked for: ask for 1 to {whole}")
     cadenceno = np.arange(first, first + count, dtype=np.int32)
-    clock = _ANCHORS[0][1] + (cadenceno - _ANCHORS[0][0]) * STEP
+    clock = _ANCHORS[0][1] + (cadenceno.astype(np.float64) - _ANCHORS[0][0]) * STEP
     quality, glow = _events(count)
     return Schedule(sector, cadenceno, clock, quality, glow)
 
@@ -142,11 +144,12 @@ def pointing(schedule: Schedule, seed: int, camera: int) -> FloatArray:
     array, shape (n, 2)
         Columns and rows, px.
     """
-    from scipy.signal import lfilter
-
     rng = np.random.default_rng([seed, 4, schedule.sector, camera])
-    n, memory = len(schedule), 0.97
-    wander = lfilter([0.004 * np.sqrt(1 - memory**2)], [1, -memory], rng.standard_normal((n, 2)), axis=0)
+    n = len(schedule)
+    memory = 0.97 ** np.arange(_MEMORY, dtype=np.float64)
+    memory *= 0.004 / np.sqrt(memory @ memory)
+    kicks = rng.standard_normal((2, n + _MEMORY - 1))
+    wander = np.column_stack([np.convolve(kick, memory, mode="valid") for kick in kicks])
     jitter = 0.0015 * rng.standard_normal((n, 2))
     jitter[(schedule.quality & MANUAL_EXCLUDE) > 0] *= 6
     dumps = np.flatnonzero(schedule.quality & DESATURATION)
@@ -199,14 +202,17 @@ def light_travel(ra: float, dec: float, clock: FloatArray) -> FloatArray:
     """
     from astropy.coordinates import get_body_barycentric
     from astropy.time import Time
-    from scipy.interpolate import CubicSpline
+    from numpy.polynomial import Chebyshev
 
-    nodes = np.linspace(clock[0] - 0.5, clock[-1] + 0.5, max(8, int(clock[-1] - clock[0]) + 2))
-    earth = get_body_barycentric("earth", Time(nodes + 2457000.0, format="jd", scale="tdb"), ephemeris="builtin")
-    way = earth.xyz.to_value("km")
     a, d = np.deg2rad([ra, dec])
     star = np.array([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)])
-    days = CubicSpline(nodes, star @ way / 299792.458 / 86400)(clock)
+
+    def exact(btjd: FloatArray) -> FloatArray:
+        earth = get_body_barycentric("earth", Time(2457000.0, btjd, format="jd", scale="tdb"), ephemeris="builtin")
+        days: FloatArray = star @ earth.xyz.to_value("km") / 299792.458 / 86400
+        return days
+
+    days = Chebyshev.interpolate(exact, 20, domain=[clock[0] - 0.5, clock[-1] + 0.5])(clock)
     # The files keep 32 bits of it; times are made with the rounded value, so that they agree.
     result: FloatArray = days.astype(np.float32).astype(np.float64)
     return result

@@ -20,22 +20,27 @@ SOLAR_LIMB = (0.30, 0.22)
 
 
 class Signal(Protocol):
-    """A source of variability.
-
-    ``period`` (d), ``epoch`` (BTJD), ``depth`` (relative) and ``duration`` (d) are NaN where they mean nothing.
-    """
+    """A source of variability; a number that means nothing for it is NaN."""
 
     @property
-    def period(self) -> float: ...
+    def period(self) -> float:
+        """Days."""
+        ...
 
     @property
-    def epoch(self) -> float: ...
+    def epoch(self) -> float:
+        """BTJD."""
+        ...
 
     @property
-    def depth(self) -> float: ...
+    def depth(self) -> float:
+        """Relative."""
+        ...
 
     @property
-    def duration(self) -> float: ...
+    def duration(self) -> float:
+        """Days."""
+        ...
 
     def relative(self, btjd: ArrayLike) -> FloatArray:
         """Flux at these times divided by the flux when nothing happens."""
@@ -77,7 +82,7 @@ class Transit:
     --------
     >>> planet = Transit(period=3.6, epoch=1326.0, radius_ratio=0.085, semi_axis=10.0, impact=0.2)
     >>> planet.relative([1326.0, 1327.8]).round(5)
-    array([0.99159, 1.     ])
+    array([0.99169, 1.     ])
     """
 
     period: float

@@ -209,7 +209,7 @@ def _pixel_rows(observation: Observation) -> Iterator[bytes | memoryview]:
         rows["FLUX_BKG"] = observation.flux_bkg[part]
         rows["FLUX_BKG_ERR"] = np.where(gap[part], np.nan, observation.sky_error)[:, None, None]
         rows["POS_CORR1"], rows["POS_CORR2"] = position[part].T
-        yield memoryview(rows.view(np.uint8))
+        yield rows.view(np.uint8).data
 
 
 def _light_rows(observation: Observation, measured: Measured) -> NDArray[Any]:

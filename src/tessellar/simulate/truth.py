@@ -28,12 +28,12 @@ TRUTH_FOLDER = "truth"
 CATALOGUE_FILE = "catalogue.ecsv"
 
 _COLUMNS = (
-    Column("TIME", "D", "BJD - 2457000, days", "D14.7", "mid-time of the cadence, no gaps"),
+    Column("TIME", "D", "d", "D14.7", "mid-time of the cadence, no gaps", "BTJD"),
     Column("CADENCENO", "J", "", "I10", "unique cadence number"),
     Column("SIGNAL", "D", "", "D24.16", "relative flux of the star"),
-    Column("FLUX", "D", "e-/s", "D24.16", "noiseless flux of all stars in the aperture"),
-    Column("TARGET", "D", "e-/s", "D24.16", "noiseless flux of the star alone in it"),
-    Column("STEADY", "D", "e-/s", "D24.16", "FLUX as it were without image motion"),
+    Column("FLUX", "D", "electron/s", "D24.16", "noiseless flux of all stars in the aperture"),
+    Column("TARGET", "D", "electron/s", "D24.16", "noiseless flux of the star alone in it"),
+    Column("STEADY", "D", "electron/s", "D24.16", "FLUX as it were without image motion"),
     Column("COLUMN", "D", "pixel", "F12.6", "CCD column of the star, 1-based"),
     Column("ROW", "D", "pixel", "F12.6", "CCD row of the star, 1-based"),
 )

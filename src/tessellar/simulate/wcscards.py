@@ -43,7 +43,7 @@ def stamp_wcs(observation: Observation) -> StampWCS:
     """Straighten the CCD's coordinates about the star of a stamp."""
     star, spot = observation.star, observation.spot
     steps = _REACH * np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
-    ra, dec = np.deg2rad(wcs_of(spot.field).all_pix2world(steps + (spot.column, spot.row), 1)).T
+    ra, dec = np.deg2rad(wcs_of(spot.field).all_pix2world(steps + np.array([spot.column, spot.row]), 1)).T
     ra0, dec0 = np.deg2rad([star.ra, star.dec])
     below = np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * np.cos(ra - ra0)
     xi = np.rad2deg(np.cos(dec) * np.sin(ra - ra0) / below)
