@@ -132,7 +132,9 @@ def _show(row: dict[str, Any], quiet: bool) -> None:
     if row["path"] is None:
         click.echo(f"{row['status']:<8} {name}{reason}")
         return
-    click.echo(f"{row['status']:<8} {name}  {row['path']}{reason}")
+    path = Path(row["path"])
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    click.echo(f"{row['status']:<8} {name}  {shown}{reason}")
     if not quiet and row.get("mean_flux"):
         noise = f", 1-h rms {row['rms_hour'] * 1e6:.0f} ppm" if row.get("rms_hour") else ""
         click.echo(

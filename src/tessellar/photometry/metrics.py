@@ -157,7 +157,7 @@ _ALL = (
            lambda sample: sample.mean_flux),
     Metric("variance", "VARIANCE", "", "variance of f = FLUX/MEANFLUX - 1 (ddof=1)",
            "Sample variance (divisor n - 1) of f over the good cadences; relative flux squared.", _variance),
-    Metric("rms_hour", "RMSHOUR", "", "1.4826 MAD of 1-h means of f, bins >= 80% full",
+    Metric("rms_hour", "RMSHOUR", "", "1.4826 MAD of 1-h means of f, bins 80% full",
            "1.4826 times the median absolute deviation, from their median, of the means of f in bins of 1 hour of "
            "spacecraft time (TIME - TIMECORR), the first bin starting with the exposure of the first good cadence. "
            "A bin counts when it holds at least 80 % of the cadences that it has room for; NaN with fewer than 3 such "

@@ -96,7 +96,7 @@ def provenance_part(provenance: Provenance) -> list[bytes]:
         card("TFIELDS", len(names), "number of columns"),
     ]
     for number, (name, form, comment) in enumerate(zip(names, formats, comments, strict=True), 1):
-        cards.append(card(f"TTYPE{number}", name, f"column title: {comment}"))
+        cards.append(card(f"TTYPE{number}", name, comment))
         cards.append(card(f"TFORM{number}", "K" if form == ">i8" else f"{form[1:]}A", "column format"))
     cards.append(card("TUNIT3", "byte", "column unit"))
     cards += [

@@ -255,7 +255,7 @@ def _utc(*btjd: float) -> list[str]:
 def _column_cards(formats: tuple[ColumnFormat, ...]) -> bytes:
     cards = []
     for number, column in enumerate(formats, 1):
-        cards.append(card(f"TTYPE{number}", column.name, f"column title: {column.comment}" if column.comment else ""))
+        cards.append(card(f"TTYPE{number}", column.name, column.comment))
         cards.append(card(f"TFORM{number}", column.code, "column format"))
         if column.unit:
             cards.append(card(f"TUNIT{number}", column.unit, "column unit"))
