@@ -1,8 +1,8 @@
 """The stars of the simulated sky: who they are, where they stand, what they do.
 
 The default sky has eight targets within 0.4 degrees of a centre, each with fainter stars
-about it. Their TIC ids have ten digits and begin with 99: the real catalogue (about 1.7
-billion stars, ids up to about 2 055 000 000) never reaches them.
+about it. Their TIC ids have ten digits and begin with 99, far above those of the real
+catalogue, which has fewer than two billion stars.
 """
 
 from __future__ import annotations

@@ -31,9 +31,9 @@ _COLUMNS = (
     Column("TIME", "D", "d", "D14.7", "mid-time of the cadence, no gaps", "BTJD"),
     Column("CADENCENO", "J", "", "I10", "unique cadence number"),
     Column("SIGNAL", "D", "", "D24.16", "relative flux of the star"),
-    Column("FLUX", "D", "electron/s", "D24.16", "noiseless flux of all stars in the aperture"),
-    Column("TARGET", "D", "electron/s", "D24.16", "noiseless flux of the star alone in it"),
-    Column("STEADY", "D", "electron/s", "D24.16", "FLUX as it were without image motion"),
+    Column("FLUX", "D", "", "D24.16", "noiseless e-/s of all stars in the aperture"),
+    Column("TARGET", "D", "", "D24.16", "noiseless e-/s of the star alone in it"),
+    Column("STEADY", "D", "", "D24.16", "FLUX as it were without image motion"),
     Column("COLUMN", "D", "pixel", "F12.6", "CCD column of the star, 1-based"),
     Column("ROW", "D", "pixel", "F12.6", "CCD row of the star, 1-based"),
 )
@@ -126,7 +126,11 @@ class Truth:
         """
         from astropy.table import Table
 
-        return Table.read(self.directory / self.of(tic, sector)["cadences"], hdu=1)
+        table = Table.read(self.directory / self.of(tic, sector)["cadences"], hdu=1)
+        for name in ("FLUX", "TARGET", "STEADY"):
+            # FITS knows no unit of electrons.
+            table[name].unit = "electron / s"
+        return table
 
     def files(self) -> list[Path]:
         """Target pixel files and light curves of this sky."""
