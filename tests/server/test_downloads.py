@@ -70,6 +70,15 @@ def test_a_part_beyond_the_end(client, content):
     assert reply.headers["content-range"] == f"bytes */{len(content)}"
 
 
+@pytest.mark.parametrize("wanted", ["bytes=9-3", "bytes=x-", "lines=1-2", "bytes=", "bytes", ""])
+def test_a_range_that_makes_no_sense_counts_as_none(client, content, wanted):
+    reply = client.get(URL, params={"uri": URI}, headers={"range": wanted})
+    assert reply.status_code == 200
+    assert reply.content == content
+    head = client.head(URL, params={"uri": URI}, headers={"range": "bytes=0-9"})
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(content)))
+
+
 def test_the_rest_of_another_file_is_not_sent(tmp_path):
     made.light_curve(tmp_path / LC1)
     with ServerThread(tmp_path) as archive, httpx.Client(base_url=archive.url) as client:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from tessellar.server.index import Index
 from tessellar.server.scan import real_file
@@ -22,10 +25,27 @@ _MEDIA_TYPES = {
 }  # fmt: skip
 
 
+_RANGES = re.compile(r"bytes=\s*(?:\d+-\d*|-\d+)(?:\s*,\s*(?:\d+-\d*|-\d+))*\s*", re.IGNORECASE | re.ASCII)
+
+
 class ProductResponse(FileResponse):
     """A whole file or a range of it; larger chunks than usual, for these are large files."""
 
     chunk_size = 1024 * 1024
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it. A range that makes no sense, or comes with HEAD, counts as not asked for (RFC 9110, 14.2)."""
+        wanted = Headers(scope=scope).get("range")
+        if wanted is not None and (scope["method"] != "GET" or not _meant(wanted)):
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0].lower() != b"range"]}
+        await super().__call__(scope, receive, send)
+
+
+def _meant(wanted: str) -> bool:
+    if not _RANGES.fullmatch(wanted):
+        return False
+    pairs = (part.strip().split("-") for part in wanted.partition("=")[2].split(","))
+    return all(not first or not last or int(first) <= int(last) for first, last in pairs)
 
 
 class FormTooLarge(Exception):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ _DESCRIPTIONS = {"astrocut": "Full-frame image cut-out", "prf": "Pixel response 
 
 # A name may stand behind something that a user put before it.
 _INSIDE = re.compile(r"(?<=[_.-])(?:tess\d{13}-|tess-s\d{4}-|hlsp_)")
+_XML_HEAD = 16384  # bytes in which the root of a report begins
 _XML_ROOT = re.compile(rb"<(?:\w+:)?dvTargetResults\s([^>]*)>")
 _XML_ATTRIBUTE = re.compile(rb'(\w+)="([^"]*)"')
 
@@ -122,7 +123,7 @@ class Facts:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 def describe(root: Path, path: str, size: int) -> Facts | None:
@@ -247,20 +248,17 @@ def _told(filename: str, headers: Headers, cadence: float | None) -> ProductName
 
 def _from_report(file: Path, size: int, name: ProductName | None) -> Facts | None:
     """Say what a data-validation report is, from the attributes of its root."""
-    content = file.read_bytes()
-    root = _XML_ROOT.search(content[:16384])
+    with file.open("rb") as stream:
+        content = stream.read(_XML_HEAD)
+        root = _XML_ROOT.search(content)
+        content += stream.read() if root else b""
     if root is None:
         if name is not None:
             raise Corrupt(f"{file}: its name is that of a data-validation report, but its content is not")
         return None
     told = {key.decode(): value.decode("utf-8", "replace") for key, value in _XML_ATTRIBUTE.findall(root[1])}
-    if name is None:
-        stem = file.name.rsplit(".", 1)[0]
-        name = ProductName(file.name, "", "dv", "dvr", "SPOC", "TESS", extension="xml")
-        facts = _named(file.name, size, name)
-        facts.obs_id = stem
-    else:
-        facts = _named(file.name, size, name)
+    # Without a name of ours, the observation is called after the file.
+    facts = _named(file.name, size, name or ProductName(file.name, "", "dv", "dvr", "SPOC", "TESS", extension="xml"))
     sectors = [number for number, bit in enumerate(told.get("sectorsObserved", "")) if bit == "1" and number]
     facts.sector = facts.sector or max(sectors, default=None)
     facts.sector_first = facts.sector_first or min(sectors, default=None)

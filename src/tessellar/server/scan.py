@@ -79,10 +79,13 @@ def walk(root: Path, skipped: Skipped) -> Iterator[Entry]:
             if entry.name.startswith(".") or not _printable(entry.name):
                 continue
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(path)
-            elif file := _file(root, path, entry, skipped):
-                yield file
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+                elif file := _file(root, path, entry, skipped):
+                    yield file
+            except OSError:
+                skipped.unreadable.append(path)
 
 
 def real_file(root: Path, path: str) -> Path | None:
@@ -95,18 +98,14 @@ def real_file(root: Path, path: str) -> Path | None:
 
 
 def _file(root: Path, path: str, entry: os.DirEntry[str], skipped: Skipped) -> Entry | None:
-    try:
-        if entry.is_symlink():
-            real = real_file(root, path)
-            if real is None:
-                skipped.outside.append(path)
-                return None
-            status = real.stat()
-        else:
-            status = entry.stat(follow_symlinks=False)
-    except OSError:
-        skipped.unreadable.append(path)
-        return None
+    if entry.is_symlink():
+        real = real_file(root, path)
+        if real is None:
+            skipped.outside.append(path)
+            return None
+        status = real.stat()
+    else:
+        status = entry.stat(follow_symlinks=False)
     return Entry(path, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
