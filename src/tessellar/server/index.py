@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -341,10 +341,9 @@ def _open(root: Path, index_path: str | os.PathLike[str] | None) -> sqlite3.Conn
     if index_path is None:
         cached = _cache_file(root)
         if not cached.is_relative_to(root):
-            try:
+            # Where that cannot be, an index in memory serves as well: it only has to be made anew each time.
+            with suppress(OSError, sqlite3.Error, InputError):
                 return _cached(cached)
-            except (OSError, sqlite3.Error, InputError):
-                pass  # an index in memory serves as well: it only has to be made anew each time
     return _prepared(IN_MEMORY)
 
 
