@@ -61,7 +61,9 @@ def test_each_spelling_of_a_toi(spelling, toi_id, system, planet):
     assert (toi.id, toi.system, toi.planet) == (toi_id, system, planet)
 
 
-@pytest.mark.parametrize("spelling", ["WASP-121", "K2-18", "1e5", "TOI-1130 b", "TOI-1130.1", "", 0, -1, 1130.123, True])
+@pytest.mark.parametrize(
+    "spelling", ["WASP-121", "K2-18", "1e5", "TOI-1130 b", "TOI-1130.1", "", 0, -1, 1130.123, True]
+)
 def test_what_is_not_a_toi_is_refused_not_turned_into_digits(spelling):
     with pytest.raises(InvalidTOIError):
         TOI(spelling)
