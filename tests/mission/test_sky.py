@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
+import json
 import logging
 import time as clock
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,6 +45,9 @@ def test_sectors_follow_each_other_and_special_ones_stand_apart():
         assert 5 < sector.end - sector.start < 60
     assert [get_sector(n).ffi_cadence for n in (1, 26, 27, 55, 56, 108)] == [1800, 1800, 600, 600, 200, 200]
     assert get_sector(1751).ffi_cadence == 200
+    assert get_sector(1).cadences == (120, 1800)
+    assert get_sector(27).cadences == (20, 120, 600)
+    assert (get_sector(1).start_utc, get_sector(1).end_utc) == ("2018-07-25T00:00:00", "2018-08-22T00:00:00")
 
 
 def test_an_unknown_sector_says_where_the_table_ends():
@@ -95,15 +101,68 @@ def test_a_footprint_encloses_its_ccd():
     assert dec.min() < centre[1] < dec.max()
 
 
-@pytest.mark.parametrize("sector", [1, 26, 27, 56, 91, 108, 134])
-def test_tesswcs_agrees(sector):
+COLUMNS, ROWS = (axis.ravel() for axis in np.meshgrid(np.linspace(45, 2092, 9), np.linspace(1, 2048, 9)))
+CCDS = [(camera, ccd) for camera in range(1, 5) for ccd in range(1, 5)]
+
+
+def off(field, sky):
+    """Pixels between where our table and another one put COLUMNS and ROWS."""
+    column, row = ccd_plane(field).to_pixel(*sky)
+    return np.hypot(column - COLUMNS, row - ROWS)
+
+
+def check_against_tesswcs(sector):
     tesswcs = pytest.importorskip("tesswcs")
     logging.getLogger("tesswcs").setLevel(logging.ERROR)
-    columns, rows = (axis.ravel() for axis in np.meshgrid(np.linspace(45, 2092, 6), np.linspace(1, 2048, 6)))
-    for camera, ccd in ((1, 1), (2, 3), (4, 2)):
-        theirs = tesswcs.WCS.from_sector(sector, camera, ccd).all_pix2world(columns, rows, 1)
-        ours = ccd_plane(Field(sector, camera, ccd)).to_pixel(*theirs)
-        assert np.hypot(ours[0] - columns, ours[1] - rows).max() < 0.2
+    for camera, ccd in CCDS:
+        theirs = tesswcs.WCS.from_sector(sector, camera, ccd).all_pix2world(COLUMNS, ROWS, 1)
+        assert off(Field(sector, camera, ccd), theirs).max() < 0.2, (sector, camera, ccd)
+
+
+@pytest.mark.parametrize("sector", [1, 26, 60, 91, 109, 134, 1751])
+def test_tesswcs_agrees(sector):
+    check_against_tesswcs(sector)
+
+
+@pytest.mark.heavy
+def test_tesswcs_agrees_in_all_sectors_whose_images_have_its_reference_pixel():
+    for sector in all_sectors():
+        if not (sector.measured and sector.number > 91):
+            check_against_tesswcs(sector.number)
+
+
+@pytest.fixture(scope="module")
+def solved():
+    """What tesswcs read in the headers of one image of each CCD and sector."""
+    tesswcs = pytest.importorskip("tesswcs")
+    with bz2.open(Path(tesswcs.PACKAGEDIR) / "data" / "TESS_wcs_data.json.bz2", "rt") as data:
+        return json.load(data)
+
+
+@pytest.mark.parametrize("sector", [2, 56, 91, 92, 100, 108])
+def test_the_headers_that_tesswcs_read_agree(solved, sector):
+    """From sector 92 on, tesswcs itself is up to 3.4 pixels off these headers: their reference pixel is not its own."""
+    from astropy.wcs import WCS, Sip
+
+    for camera, ccd in CCDS:
+        own = solved[str(sector)][str(camera)][str(ccd)]
+        wcs = WCS(naxis=2)
+        wcs.wcs.ctype = ["RA---TAN-SIP", "DEC--TAN-SIP"]
+        wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cd = own["crval0"], own["crpix0"], np.array(own["cd"])
+        wcs.sip = Sip(*(np.array(own[f"sip_{name}"]) for name in ("a", "b", "ap", "bp")), own["crpix0"])
+        left = off(Field(sector, camera, ccd), wcs.all_pix2world(COLUMNS, ROWS, 1))
+        assert np.median(left) < 0.2, (sector, camera, ccd)
+        assert np.percentile(left, 90) < 0.4, (sector, camera, ccd)
+
+
+@given(fields)
+def test_the_wcs_of_a_ccd_survives_a_fits_header(field):
+    from astropy.wcs import WCS
+
+    wcs = ccd_wcs(field)
+    back = WCS(wcs.to_header(relax=True))
+    there, again = wcs.all_pix2world(COLUMNS, ROWS, 1), back.all_pix2world(COLUMNS, ROWS, 1)
+    np.testing.assert_allclose(again, there, atol=1e-7)
 
 
 def test_the_wcs_of_a_real_full_frame_image_agrees(real_data):
@@ -156,6 +215,10 @@ def test_all_sixteen_bits_of_spoc_are_described():
 def test_authors_have_flags_of_their_own():
     assert decode(4096, "SPOC") != decode(4096, "QLP")
     assert flags_of("nobody") is SPOCQuality
+    assert decode(4096, "QLP", 24) == decode(1 << 30, "QLP", 60) == ["low precision, as judged by QLP"]
+    assert decode(4096, "QLP", 60) == decode(4096, "SPOC")
+    assert decode(1 << 17, "eleanor") != ["undocumented bit 131072"]
+    assert decode(1, "TASOC-CORRECTIONS") != decode(1, "TASOC")
     assert decode(1 << 20) == ["undocumented bit 1048576"]
     assert decode(0) == []
 
@@ -164,5 +227,19 @@ def test_the_default_mask_keeps_what_is_only_reported():
     assert MASKS["default"] == 1 | 2 | 4 | 8 | 16 | 32 | 128 | 512 | 16384
     assert good([0, 64, 4096, 32, 1 << 14]).tolist() == [True, True, True, False, False]
     assert good([64], "none").tolist() == [True]
+    assert good([]).tolist() == []
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", ">i2", "i4", ">i4", "i8"])
+@pytest.mark.parametrize("mask", [*MASKS, 1])
+def test_masks_hold_for_every_width_of_integers(dtype, mask):
+    assert good(np.array([0, 1], dtype), mask).tolist() == [True, mask == "none"]
+
+
+def test_every_bit_counts_in_the_hardest_mask():
+    assert not good([1 << bit for bit in range(31)], "hardest").any()
+
+
+def test_an_unknown_mask_is_refused():
     with pytest.raises(InputError, match="nonsense"):
         good([0], "nonsense")

@@ -2,13 +2,15 @@
 
 The bits of SPOC are those of the TESS Science Data Products Description
 Document (quality flags of light curves and target pixel files); 16 and 256
-carry other names there than Kepler's. QLP, TGLC and eleanor-lite document their own bits.
+carry other names there than Kepler's. QLP, TGLC, eleanor and TASOC document bits
+of their own, QLP another one from sector 56 on.
 """
 
 from __future__ import annotations
 
 from enum import IntFlag
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,7 +53,7 @@ class SPOCQuality(DescribedFlag):
 
 
 class QLPQuality(DescribedFlag):
-    """Flags of QLP light curves: those of SPOC in the lower bits, and its own judgement of a cadence."""
+    """Flags of QLP light curves of sectors 1 to 55: bits of SPOC, but 4096 is QLP's own judgement of a cadence."""
 
     AttitudeTweak = 1, "attitude tweak"
     SafeMode = 2, "spacecraft is in safe mode"
@@ -63,27 +65,64 @@ class QLPQuality(DescribedFlag):
     ImpulsiveOutlier = 512, "impulsive outlier"
     CollateralCosmic = 1024, "cosmic ray in collateral data"
     Straylight = 2048, "stray light from the Earth or the Moon in the field of view"
-    LowPrecision = 4096, "low precision, by the scatter of the light curves of the CCD"
+    LowPrecision = 4096, "low precision, as judged by QLP"
+
+
+def _with_spoc(name: str, **more: tuple[int, str]) -> type[DescribedFlag]:
+    """Make the flags of an author who takes over SPOC's as they are and adds some."""
+    make: Any = DescribedFlag
+    made: type[DescribedFlag] = make(
+        name, {flag.name: (flag.value, flag.description) for flag in SPOCQuality} | more, module=__name__
+    )
+    return made
+
+
+# QLP light curves from sector 56 on.
+QLPLaterQuality = _with_spoc("QLPLaterQuality", LowPrecision=(1 << 30, "low precision, as judged by QLP"))
+
+# Light curves of eleanor and GSFC-ELEANOR-LITE.
+EleanorQuality = _with_spoc(
+    "EleanorQuality",
+    Eleanor17=(1 << 17, "set by eleanor itself (its bit 17)"),
+    Eleanor18=(1 << 18, "set by eleanor itself (its bit 18)"),
+)
 
 
 class TGLCQuality(DescribedFlag):
-    """Flags of TGLC light curves (column ``TGLC_flags``)."""
+    """Flags of TGLC light curves (column ``TGLC_flags``; ``TESS_flags`` holds those of SPOC)."""
 
     BackgroundOutlier = 1, "background is an outlier"
 
 
-_AUTHORS: dict[str, type[DescribedFlag]] = {
-    "SPOC": SPOCQuality,
-    "TESS-SPOC": SPOCQuality,
-    "TESS-DATA-ALERTS": SPOCQuality,
-    "TESSCUT": SPOCQuality,
-    "TICA": SPOCQuality,
-    "TASOC": SPOCQuality,
-    "GSFC-ELEANOR-LITE": SPOCQuality,
-    "ELEANOR": SPOCQuality,
-    "TESSELLAR": SPOCQuality,
-    "QLP": QLPQuality,
-    "TGLC": TGLCQuality,
+class TASOCQuality(DescribedFlag):
+    """Flags of TASOC's corrections (column ``QUALITY``; ``PIXEL_QUALITY`` holds those of SPOC)."""
+
+    FlaggedBadData = 1, "bad data, by the flags of the pixels"
+    ManualExclude = 2, "excluded by hand"
+    SigmaClip = 4, "removed as an outlier"
+    JumpAdditiveConstant = 8, "jump corrected by an additive constant"
+    JumpAdditiveLinear = 16, "jump corrected by an additive linear trend"
+    JumpMultiplicativeConstant = 32, "jump corrected by a factor"
+    JumpMultiplicativeLinear = 64, "jump corrected by a linear trend of the factor"
+    Interpolated = 128, "interpolated"
+    BackgroundShenanigans = 256, "residual background that varies in time"
+
+
+# By author: from which sector on, which flags.
+_AUTHORS: dict[str, tuple[tuple[int, type[DescribedFlag]], ...]] = {
+    "SPOC": ((1, SPOCQuality),),
+    "TESS-SPOC": ((1, SPOCQuality),),
+    "TESS-DATA-ALERTS": ((1, SPOCQuality),),
+    "TESSCUT": ((1, SPOCQuality),),
+    "TICA": ((1, SPOCQuality),),
+    "PATHOS": ((1, SPOCQuality),),
+    "TASOC": ((1, SPOCQuality),),
+    "TASOC-CORRECTIONS": ((1, TASOCQuality),),
+    "GSFC-ELEANOR-LITE": ((1, EleanorQuality),),
+    "ELEANOR": ((1, EleanorQuality),),
+    "TESSELLAR": ((1, SPOCQuality),),
+    "QLP": ((1, QLPQuality), (56, QLPLaterQuality)),
+    "TGLC": ((1, TGLCQuality),),
 }
 
 MASKS = MappingProxyType(
@@ -93,25 +132,36 @@ MASKS = MappingProxyType(
         # stars in some sectors) are left in: they are reported, not dropped.
         "default": 1 | 2 | 4 | 8 | 16 | 32 | 128 | 512 | 16384,
         "hard": 1 | 2 | 4 | 8 | 16 | 32 | 64 | 128 | 256 | 512 | 1024 | 2048 | 4096 | 16384,
-        "hardest": 0xFFFF,
+        "hardest": 0x7FFFFFFF,
     }
 )
 DEFAULT_MASK = "default"
 
 
-def flags_of(author: str) -> type[DescribedFlag]:
-    """Return the flags that an author's QUALITY column uses; SPOC's for an author that is not known.
+def flags_of(author: str, sector: int | None = None) -> type[DescribedFlag]:
+    """Return the flags that an author uses; SPOC's for an author that is not known.
+
+    Parameters
+    ----------
+    author : str
+        ``SPOC``, ``TESS-SPOC``, ``QLP`` ... in any case. ``TASOC`` gives the flags of its ``PIXEL_QUALITY``, which
+        are SPOC's, ``TASOC-CORRECTIONS`` those of its ``QUALITY``.
+    sector : int, optional
+        QLP changed its bits with sector 56; without a sector the older ones are given.
 
     Examples
     --------
     >>> from tessellar.mission import flags_of
     >>> flags_of("SPOC")(32).description
     'reaction wheel desaturation (momentum dump)'
+    >>> flags_of("QLP", 24).LowPrecision.value, flags_of("QLP", 60).LowPrecision.value
+    (4096, 1073741824)
     """
-    return _AUTHORS.get(author.upper(), SPOCQuality)
+    eras = _AUTHORS.get(author.upper(), _AUTHORS["SPOC"])
+    return [flags for first, flags in eras if first <= max(sector or 1, 1)][-1]
 
 
-def decode(quality: int, author: str = "SPOC") -> list[str]:
+def decode(quality: int, author: str = "SPOC", sector: int | None = None) -> list[str]:
     """Return what the bits of one cadence mean; a bit that its author does not document is named as such.
 
     Examples
@@ -120,9 +170,9 @@ def decode(quality: int, author: str = "SPOC") -> list[str]:
     >>> decode(5)
     ['attitude tweak', 'spacecraft is in coarse point']
     """
-    known = {int(flag): flag.description for flag in flags_of(author)}
-    bits = [1 << i for i in range(int(quality).bit_length()) if int(quality) >> i & 1]
-    return [known.get(bit, f"undocumented bit {bit}") for bit in bits]
+    known = {int(flag): flag.description for flag in flags_of(author, sector)}
+    value = int(quality) & 0xFFFFFFFF  # the sign bit of an int32 is a bit like the others
+    return [known.get(1 << i, f"undocumented bit {1 << i}") for i in range(value.bit_length()) if value >> i & 1]
 
 
 def mask_bits(mask: str | int) -> int:
@@ -161,4 +211,5 @@ def good(quality: ArrayLike, mask: str | int = DEFAULT_MASK) -> NDArray[np.bool_
     >>> good([0, 32, 64]).tolist()
     [True, False, True]
     """
-    return np.asarray((np.asarray(quality) & mask_bits(mask)) == 0)
+    # Some authors store 16 bits, in which a mask of more would not fit.
+    return np.asarray((np.asarray(quality).astype(np.int64) & mask_bits(mask)) == 0)

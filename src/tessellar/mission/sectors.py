@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 
 from tessellar.errors import InputError
 from tessellar.targets import check_sector
 
+_UNIX_EPOCH = 2440587.5 - 2457000  # JD of 1970-01-01, less the origin of our dates
+
 
 @dataclass(frozen=True)
 class Sector:
-    """One sector of the mission.
+    """One sector of the mission, as it was scheduled.
 
     Attributes
     ----------
@@ -30,6 +33,8 @@ class Sector:
         Pointing of the spacecraft, degrees (ICRS).
     ffi_cadence : int
         Exposure time of its full-frame images, in seconds.
+    target_cadences : tuple of int
+        Those of its target pixel files and light curves.
     measured : bool
         Whether the WCS of its CCDs was solved on images; otherwise it is predicted.
     """
@@ -41,7 +46,23 @@ class Sector:
     dec: float
     roll: float
     ffi_cadence: int
+    target_cadences: tuple[int, ...]
     measured: bool
+
+    @property
+    def cadences(self) -> tuple[int, ...]:
+        """All exposure times of its data, in seconds, the shortest first."""
+        return tuple(sorted({*self.target_cadences, self.ffi_cadence}))
+
+    @property
+    def start_utc(self) -> str:
+        """Scheduled start, as ``2018-07-25T00:00:00``."""
+        return _utc(self.start)
+
+    @property
+    def end_utc(self) -> str:
+        """Scheduled end, as `start_utc`."""
+        return _utc(self.end)
 
 
 def get_sector(number: int) -> Sector:
@@ -57,6 +78,8 @@ def get_sector(number: int) -> Sector:
     >>> from tessellar.mission import get_sector
     >>> get_sector(1).ffi_cadence, get_sector(56).ffi_cadence
     (1800, 200)
+    >>> get_sector(56).cadences, get_sector(56).start_utc
+    ((20, 120, 200), '2022-09-01T00:00:00')
     """
     table = _table()
     if check_sector(number) not in table:
@@ -76,6 +99,11 @@ def read_data(name: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
+def _utc(days: float) -> str:
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(days=days - _UNIX_EPOCH)
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
+
+
 @cache
 def _table() -> dict[int, Sector]:
     rows = csv.DictReader(read_data("sectors.csv"))
@@ -88,6 +116,7 @@ def _table() -> dict[int, Sector]:
             dec=float(row["dec"]),
             roll=float(row["roll"]),
             ffi_cadence=int(row["ffi_cadence"]),
+            target_cadences=tuple(int(each) for each in row["target_cadences"].split()),
             measured=row["measured"] == "1",
         )
         for row in rows
