@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tessellar import config
-from tessellar.access.searching import archive_of, list_products
+from tessellar.access.opening import archive_of
+from tessellar.access.searching import list_products
 from tessellar.archives import Archive
 from tessellar.errors import NoPermission
 from tessellar.net import Outcome, Remote, run, transfer

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tessellar.archives import Archive, Criteria, open_archive
+from tessellar.access.opening import archive_of
+from tessellar.access.resolving import star_of
+from tessellar.archives import Archive, Criteria
 from tessellar.archives.base import check_radius
-from tessellar.errors import InputError, QueryError
+from tessellar.errors import QueryError
 from tessellar.products.tables import ObservationTable, ProductTable
 from tessellar.progress import Listener, ignore
-from tessellar.targets import TIC, TOI, parse_target
+from tessellar.targets import TIC
 
 
 def search(
@@ -32,7 +34,7 @@ def search(
     Parameters
     ----------
     target : str, int or TIC, optional
-        A TIC id, matched exactly.
+        A TIC id, matched exactly; or a name or position that `resolve` turns into one.
     sector : int, optional
         Of a multi-sector data-validation run the last sector, unless `kind` is
         ``"dv"``: then any sector of its range.
@@ -72,7 +74,7 @@ def search(
     >>> table = tessellar.search("TIC 25155310", sector=1)  # doctest: +SKIP
     """
     opened = archive_of(archive)
-    tic = star_of(target) if target is not None else None
+    tic = star_of(target, opened) if target is not None else None
     criteria = Criteria(tic, sector, camera, ccd, cadence, author, kind, columns=columns)
     if not criteria.bounded:
         raise QueryError("name a target, a sector or a column to search by: everything of TESS is millions of rows")
@@ -114,16 +116,3 @@ def list_products(
         archive = observations.meta.get("archive")
     table = archive_of(archive).products(observations, listener)
     return table.filter(kind=kind) if kind is not None and len(table) else table
-
-
-def archive_of(archive: str | Archive | None) -> Archive:
-    """Open an archive by name, unless it is open already."""
-    return open_archive(archive) if archive is None or isinstance(archive, str) else archive
-
-
-def star_of(target: str | int | TIC) -> TIC:
-    """Return the TIC id that a user wrote; a TOI or a name needs resolving, which is not done here."""
-    parsed = parse_target(target)
-    if isinstance(parsed, TOI):
-        raise InputError(f"{parsed} is a TOI: give the TIC id of its star, as in TIC 25155310")
-    return parsed

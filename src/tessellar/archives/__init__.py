@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from tessellar.archives.base import Archive, Criteria
 from tessellar.archives.mast import MastArchive, open_archive
+from tessellar.archives.resolver import NamedPlace
 
-__all__ = ["Archive", "Criteria", "MastArchive", "open_archive"]
+__all__ = ["Archive", "Criteria", "MastArchive", "NamedPlace", "open_archive"]

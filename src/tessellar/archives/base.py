@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tessellar.archives.resolver import NamedPlace
 from tessellar.errors import QueryError
 from tessellar.net import Remote
 from tessellar.products.tables import ObservationTable, ProductTable
@@ -99,3 +100,12 @@ class Archive(Protocol):
 
     def target_position(self, target: TIC) -> Mapping[str, Any]:
         """Return the catalogue's row of a star: ``ID, ra, dec, Tmag`` ... (ICRS, degrees)."""
+
+    def stars_named(self, column: str, value: str) -> list[dict[str, Any]]:
+        """Return the catalogue's rows of the stars with a name of another catalogue."""
+
+    def stars_near(self, ra: float, dec: float, radius: float) -> list[dict[str, Any]]:
+        """Return the catalogue's rows of the stars in a cone (degrees), the nearest first."""
+
+    def places(self, name: str) -> list[NamedPlace]:
+        """Return where the archive's name service finds a name."""

@@ -9,14 +9,17 @@ from urllib.parse import quote, urlsplit
 from tessellar import config
 from tessellar.archives.base import Criteria
 from tessellar.archives.portal import Portal, range_filter, text_filter
+from tessellar.archives.resolver import NamedPlace, question, read_answer, service_url
 from tessellar.errors import InputError, QueryError
 from tessellar.mission.names import match_name
-from tessellar.net import Remote, Transport, run
+from tessellar.net import Remote, Reply, Transport, run
+from tessellar.net.retry import retrying
 from tessellar.products.tables import OBSERVATION_COLUMNS, ObservationTable, ProductTable
 from tessellar.progress import Listener, ignore
 from tessellar.targets import TIC
 
 MAST_URL = "https://mast.stsci.edu"
+_TIC_COLUMNS = "ID,ra,dec,pmRA,pmDEC,Tmag,Teff,GAIA,TWOMASS,HIP,objType,disposition"
 
 # What MAST calls the products whose names do not tell.
 _KINDS = {"LC": "lightcurve", "FAST-LC": "lightcurve", "TP": "tpf", "FAST-TP": "tpf", "DVT": "dv", "DVR": "dv",
@@ -106,15 +109,34 @@ class MastArchive:
         QueryError
             If the catalogue has no such star.
         """
-        params = {
-            "columns": "ID,ra,dec,pmRA,pmDEC,Tmag,Teff,GAIA,TWOMASS,HIP",
-            "filters": [text_filter("ID", target.id)],
-        }
-        rows = run(self._ask("Mast.Catalogs.Filtered.Tic.Rows", params, ignore))
-        row = next((row for row in rows if str(row.get("ID")) == target.id), None)
-        if row is None:
+        rows = self.stars_named("ID", target.id)
+        if not rows:
             raise QueryError(f"{target} is not in the catalogue of {self.name}: check the number")
-        return row
+        return rows[0]
+
+    def stars_named(self, column: str, value: str) -> list[dict[str, Any]]:
+        """Return the rows of the TESS Input Catalog with a value in a column of names: ``ID``, ``GAIA`` (DR2) ..."""
+        params = {"columns": _TIC_COLUMNS, "filters": [text_filter(column, value)]}
+        rows = run(self._ask("Mast.Catalogs.Filtered.Tic.Rows", params, ignore))
+        return [row for row in rows if str(row.get(column)) == value]
+
+    def stars_near(self, ra: float, dec: float, radius: float) -> list[dict[str, Any]]:
+        """Return the rows of the TESS Input Catalog in a cone (degrees, ICRS, epoch 2000), the nearest first.
+
+        ``dstArcSec`` is the distance from the centre, in arcsec.
+        """
+        rows = run(self._ask("Mast.Catalogs.Tic.Cone", {"ra": ra, "dec": dec, "radius": radius}, ignore))
+        return sorted(rows, key=lambda row: float(row.get("dstArcSec") or 0.0))
+
+    def places(self, name: str) -> list[NamedPlace]:
+        """Ask the archive's name service for a name; empty if it knows none."""
+        return run(self._ask_places(name))
+
+    async def _ask_places(self, name: str) -> list[NamedPlace]:
+        async with Transport(self._settings) as transport:
+            policy = retrying(self._settings)
+            reply: Reply = await policy(transport.get, service_url(self.name, MAST_URL), question(name))
+            return read_answer(reply, name)
 
     async def _ask(self, service: str, params: Mapping[str, Any], listener: Listener) -> list[dict[str, Any]]:
         async with Transport(self._settings) as transport:

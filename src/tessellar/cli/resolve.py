@@ -13,7 +13,10 @@ from tessellar.progress import drawn
 @click.argument("target")
 @click.pass_obj
 def command(settings: Globals, target: str) -> None:
-    """Print the ids of TARGET (a TIC id), its position and the sectors in which it was observed."""
+    """Print the ids of TARGET, its position and the sectors in which it was observed.
+
+    TARGET is a TIC id, a name, a Gaia DR2 id, or a position (ICRS).
+    """
     from tessellar.access import resolve
 
     with drawn(settings.quiet or settings.json) as listener:
@@ -27,6 +30,12 @@ def command(settings: Globals, target: str) -> None:
                 "tmag": found.tmag,
                 "other_ids": found.other_ids,
                 "sectors": list(found.sectors),
+                "matched": found.matched,
+                "separation": found.separation,
+                "neighbours": [
+                    {"tic": int(each.tic), "tmag": each.tmag, "separation": each.separation}
+                    for each in found.neighbours
+                ],
             }
         )
         return
@@ -38,3 +47,8 @@ def command(settings: Globals, target: str) -> None:
     for label, name in found.other_ids.items():
         click.echo(f"{label:<9} {name}")
     click.echo(f"sectors   {sectors}")
+    if found.matched != "TIC id":
+        click.echo(f"matched   {found.matched}, {found.separation:.2f} arcsec away")
+    for each in found.neighbours:
+        shown = "unknown" if each.tmag is None else f"{each.tmag:.1f}"
+        click.echo(f"near it   {each.tic}, T {shown}, {each.separation:.1f} arcsec away")
