@@ -1,9 +1,36 @@
-"""Pixels over time: stamps and where they come from."""
+"""Pixels over time: frames and stamps, where they come from, and what is known of them."""
 
 from __future__ import annotations
 
-from tessellar.pixels.averages import mean_image
-from tessellar.pixels.stamp import AperturePixel, PixelSource, Span, Stamp
-from tessellar.pixels.targetpixel import TargetPixelSource
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["AperturePixel", "PixelSource", "Span", "Stamp", "TargetPixelSource", "mean_image"]
+if TYPE_CHECKING:
+    from tessellar.pixels.averages import mean_image
+    from tessellar.pixels.stack import FrameStack
+    from tessellar.pixels.stamp import AperturePixel, PixelSource, Span, Stamp
+    from tessellar.pixels.targetpixel import TargetPixelSource
+
+_HOMES = {
+    "AperturePixel": "stamp",
+    "FrameStack": "stack",
+    "PixelSource": "stamp",
+    "Span": "stamp",
+    "Stamp": "stamp",
+    "TargetPixelSource": "targetpixel",
+    "mean_image": "averages",
+}
+
+__all__ = ["AperturePixel", "FrameStack", "PixelSource", "Span", "Stamp", "TargetPixelSource", "mean_image"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tessellar.pixels' has no attribute {name!r}")
+    value = getattr(import_module(f"tessellar.pixels.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

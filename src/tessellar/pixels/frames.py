@@ -1,0 +1,185 @@
+"""What a stack keeps of each of its frames, and how pixels are read from them.
+
+A sector has up to 12,000 frames: none is kept open. A record tells where in the
+file the pixels lie, and a window is read from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tessellar.errors import Corrupt, InputError, MissingInput
+from tessellar.pixels.planes import plane_of
+
+if TYPE_CHECKING:
+    from tessellar.mission.tangent import Plane
+    from tessellar.products.images import FullFrameImage, PixelLayout
+    from tessellar.targets import Field
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a stack.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    field : Field
+        Sector, camera, CCD.
+    pixels, errors : PixelLayout
+        Where they lie in the file; errors can be missing.
+    start, mid, stop : float
+        BTJD of the exposure, days.
+    timecorr : float
+        Barycentric correction in them, days.
+    cadenceno : int or None
+        FFIINDEX.
+    quality : int
+        Flags of the frame.
+    plane : Plane or None
+        Its projection, as its header has it.
+    """
+
+    path: Path
+    field: Field
+    pixels: PixelLayout
+    errors: PixelLayout | None
+    start: float
+    mid: float
+    stop: float
+    timecorr: float
+    cadenceno: int | None
+    quality: int
+    plane: Plane | None
+
+    @property
+    def exposure(self) -> float:
+        """Seconds from begin to end."""
+        return (self.stop - self.start) * 86400
+
+
+def describe(image: FullFrameImage) -> Frame:
+    """Take from a frame what a stack keeps of it.
+
+    Raises
+    ------
+    InputError
+        If it is packed, of TICA, or does not tell its field or times.
+    """
+    if image.gzipped:
+        raise InputError(f"{image.path}: packed with gzip; unpack it first, a stack reads pixels in their place")
+    if not image.barycentric:
+        raise InputError(f"{image.path}: a frame of TICA (times at the spacecraft); a stack takes SPOC's frames")
+    if image.field is None:
+        raise InputError(f"{image.path}: neither its headers nor its name tell sector, camera and CCD")
+    if not (np.isfinite(image.btjd_start) and image.btjd_end > image.btjd_start):
+        raise Corrupt(f"{image.path}: TSTART and TSTOP tell no exposure ({image.btjd_start} to {image.btjd_end})")
+    return Frame(
+        path=image.path,
+        field=image.field,
+        pixels=image.layout,
+        errors=image.uncertainty_layout,
+        start=image.btjd_start,
+        mid=image.btjd,
+        stop=image.btjd_end,
+        timecorr=0.0 if np.isnan(image.timecorr) else image.timecorr,
+        cadenceno=image.cadenceno,
+        quality=image.quality,
+        plane=plane_of(image.keys, image.corner),
+    )
+
+
+def read_window(
+    path: Path, layout: PixelLayout, corner: tuple[int, int], shape: tuple[int, int], out: NDArray[Any]
+) -> None:
+    """Read CCD pixels of one frame into `out`; where the image has none there will be NaN.
+
+    Parameters
+    ----------
+    path, layout
+        The file, and where in it the pixels lie.
+    corner : (int, int)
+        CCD column and row of the first pixel, 1-based.
+    shape : (int, int)
+        Rows and columns.
+    out : array (rows, columns)
+        Any floating type.
+    """
+    left, bottom = corner[0] - layout.corner[0], corner[1] - layout.corner[1]
+    high, wide = layout.shape
+    first_row, end_row = max(bottom, 0), min(bottom + shape[0], high)
+    first_column, end_column = max(left, 0), min(left + shape[1], wide)
+    if (first_row, first_column, end_row, end_column) != (bottom, left, bottom + shape[0], left + shape[1]):
+        out[:] = np.nan
+    if first_row >= end_row or first_column >= end_column:
+        return
+    size = layout.dtype.itemsize
+    # The rows of a window lie one after the other: one read, and what is beside the window is dropped.
+    begin = first_row * wide + first_column
+    count = (end_row - 1) * wide + end_column - begin
+    try:
+        with path.open("rb", buffering=0) as stream:
+            stream.seek(layout.offset + begin * size)
+            raw = stream.read(count * size)
+    except FileNotFoundError as error:
+        raise MissingInput(f"{path}: gone since the stack was opened") from error
+    if len(raw) < count * size:
+        raise Corrupt(f"{path}: cut short since the stack was opened; fetch it again")
+    rows, columns = end_row - first_row, end_column - first_column
+    flat = np.frombuffer(raw, layout.dtype)
+    view = np.lib.stride_tricks.as_strided(flat, (rows, columns), (wide * size, size), writeable=False)
+    out[first_row - bottom : end_row - bottom, first_column - left : end_column - left] = view
+
+
+def check_alike(frames: Sequence[Frame]) -> None:
+    """Refuse frames that do not make one stack: of several CCDs, sizes or cadences, or the same one twice.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+        In order of time.
+
+    Raises
+    ------
+    InputError
+        If they do not belong together.
+    Corrupt
+        If their numbers contradict their times.
+    """
+    first = frames[0]
+    for frame in frames[1:]:
+        if frame.field != first.field:
+            raise InputError(
+                f"frames of two CCDs: {first.path.name} is of {first.field}, {frame.path.name} of {frame.field}; "
+                "give the field, or only its frames"
+            )
+    exposures = np.array([frame.exposure for frame in frames])
+    odd = np.flatnonzero(np.abs(exposures / np.median(exposures) - 1) > 0.01)
+    if odd.size:
+        raise InputError(
+            f"two cadences mixed: {frames[odd[0]].path.name} was exposed for {exposures[odd[0]]:.0f} s, "
+            f"most frames for {np.median(exposures):.0f} s; give frames of one cadence"
+        )
+    for frame in frames[1:]:
+        if (frame.pixels.shape, frame.pixels.corner) != (first.pixels.shape, first.pixels.corner):
+            raise InputError(
+                f"{frame.path.name} has {frame.pixels.shape} pixels from {frame.pixels.corner}, "
+                f"{first.path.name} {first.pixels.shape} from {first.pixels.corner}: not one stack"
+            )
+    for before, after in pairwise(frames):
+        same = before.cadenceno is not None and before.cadenceno == after.cadenceno
+        if same or after.start - before.start < 0.5 * exposures[0] / 86400:
+            raise InputError(f"the same frame twice: {before.path} and {after.path}; leave one out")
+        if before.cadenceno is not None and after.cadenceno is not None and after.cadenceno < before.cadenceno:
+            raise Corrupt(
+                f"{after.path.name} is later than {before.path.name}, but its FFIINDEX {after.cadenceno} is smaller "
+                f"than {before.cadenceno}: one of their headers is wrong"
+            )
