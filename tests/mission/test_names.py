@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tessellar import TIC
 from tessellar.errors import InputError, Unrecognised
-from tessellar.mission import build_name, match_name, parse_name
+from tessellar.mission import ProductName, build_name, match_name, parse_name
 from tessellar.mission.names import FAMILIES, template_parts
 
 digits = st.text("0123456789", min_size=13, max_size=13)
 PARTS = {
     "timestamp": digits,
-    "sector": st.integers(1, 99),
+    "sector": st.integers(1, 9999),
     "first": st.integers(1, 9999),
     "last": st.integers(1, 9999),
     "tic": st.integers(1, 10**10 - 1),
@@ -27,7 +28,8 @@ PARTS = {
     "version": st.sampled_from(["v1", "v01", "v1.0", "v2b"]),
     "instrument": st.sampled_from(["ffi", "tpf"]),
     "output": st.sampled_from("abcd"),
-    "project": st.just("pathos"),
+    "project": st.sampled_from(["x1", "some-one"]),
+    "release": st.text("0123456789", min_size=2, max_size=2),
     "extension": st.just("fits"),
     "product": st.just(""),
     "target": st.just(""),
@@ -35,13 +37,15 @@ PARTS = {
 PRODUCTS = {
     "spoc-dv": "dvt", "spoc-dvs": "dvs", "spoc-tcestats": "dvr-tcestats", "spoc-tcestats-sector": "dvr-tcestats",
     "spoc-ffi": "ffic", "tess-spoc": "lc", "tess-spoc-dv": "dvt", "tasoc": "cbv-lc", "eleanor-postcard": "pc",
-    "tess-data-alerts": "tp", "tessellar": "aperture-lc", "hlsp": "llc",
+    "tess-data-alerts": "tp", "engineering": "quat", "tessellar": "aperture-lc", "hlsp": "llc",
 }  # fmt: skip
 EXTENSIONS = {"spoc-dvs": "pdf", "spoc-tcestats": "csv", "spoc-tcestats-sector": "csv", "spoc-dv-schema": "xsd",
-              "tess-spoc-dvs": "pdf"}  # fmt: skip
+              "tess-spoc-dvs": "pdf", "bulk-script": "sh", "bulk-script-runs": "sh"}  # fmt: skip
 TARGETS = {
     "spoc-collateral": "smear", "spoc-prf": "row0001-col1580", "tesscut": "84.291190_-80.469170_6x6",
     "tglc": "gaiaid-6399196263939178880", "cdips": "gaiatwo0005251470948229139", "tica": "o1-00116470",
+    "cdips-later": "gaiatwo0005251470948229139", "t16": "02475555794352572672", "bulk-script": "fast-lc",
+    "ticacut": "107.186960_-70.509190_21x14", "bulk-script-runs": "dv",
     "eleanor-postcard": "cal-0902-1078", "hlsp": "tic-0123456789-s0001",
 }  # fmt: skip
 
@@ -52,8 +56,12 @@ def names(draw):
     parts = {part: draw(PARTS[part]) for part in template_parts(family)}
     parts |= {part: table[family] for part, table in
               (("product", PRODUCTS), ("extension", EXTENSIONS), ("target", TARGETS)) if family in table}  # fmt: skip
-    if family == "tess-data-alerts":
-        parts["tic"] %= 10**9
+    if family in ("tess-data-alerts", "tasoc-v04"):
+        parts["sector"] %= 99
+        parts["sector"] += 1
+    if family == "tasoc-pipeline":
+        parts["sector"] = parts["sector"] % 999 + 1
+        parts["version"] = "v04"
     return family, parts
 
 
@@ -63,13 +71,15 @@ def test_what_is_built_is_read_back_part_by_part(made):
     filename = build_name(family, **parts)
     name = parse_name(filename)
     assert name.family == family
+    assert build_name(family, **name.parts) == filename
+    assert name.uri.endswith(filename)
     for part in ("tic", "camera", "ccd", "scid", "cr", "pin", "planet", "timestamp", "version", "target", "cadence"):
         if part in parts:
             assert getattr(name, part) == parts[part], part
     if "first" in parts:
         assert name.sector_range == (parts["first"], parts["last"])
         assert name.sector == parts["last"]
-    else:
+    elif family != "hlsp":
         assert name.sector == parts.get("sector")
     assert name.filename == filename
     assert name.kind
@@ -103,13 +113,81 @@ def test_any_text_is_read_or_refused_without_an_accident(text):
          "hlsp_tess-spoc_tess_phot_0000000188589164-s0036-s0063_tess_v1"),
         ("hlsp_qlp_tess_ffi_s0024-0000000188589164_tess_v01_llc.fits", "lightcurve", "QLP", 188589164, 24,
          "hlsp_qlp_tess_ffi_s0024-0000000188589164_tess_v01_llc"),
-        ("hlsp_pathos_tess_lightcurve_tic-0012345678-s0001_tess_v1_llc.fits", "lightcurve", "PATHOS", None, None,
+        ("hlsp_pathos_tess_lightcurve_tic-0012345678-s0001_tess_v1_llc.fits", "lightcurve", "PATHOS", 12345678, 1,
          "hlsp_pathos_tess_lightcurve_tic-0012345678-s0001_tess_v1_llc"),
+        ("hlsp_tasoc_tess_ffi_tic00408084461-s0003-cam1-ccd3-c1800_tess_v05_ens-lc.fits", "lightcurve", "TASOC",
+         408084461, 3, "hlsp_tasoc_tess_ffi_tic00408084461-s0003-cam1-ccd3-c1800_tess_v05"),
+        ("hlsp_t16_tess_ffi_s0003-cam1-ccd3-02475555794352572672_tess_v01_llc.fits", "lightcurve", "T16", None, 3,
+         "hlsp_t16_tess_ffi_s0003-cam1-ccd3-02475555794352572672_tess_v01"),
+        ("tess2018331094053_sector01-quat.fits", "other", "SPOC", None, 1, "tess2018331094053_sector01-quat"),
+        ("tess00025155310-s001-4-1-c1800-dr01-v04-tasoc_lc.fits.gz", "lightcurve", "TASOC", 25155310, 1,
+         "tess00025155310-s001-4-1-c1800-dr01-v04-tasoc_lc"),
     ],
 )  # fmt: skip
 def test_names_of_the_archive(filename, kind, author, tic, sector, obs_id):
     name = parse_name(filename)
     assert (name.kind, name.author, name.tic, name.sector, name.obs_id) == (kind, author, tic, sector, obs_id)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mast:TESS/product/tess2018206045859-s0001-0000000025155310-0120-s_lc.fits",
+        "mast:HLSP/qlp/s0037/0000/0002/7221/3425/hlsp_qlp_tess_ffi_s0037-0000000272213425_tess_v01_llc.fits",
+        "mast:HLSP/tess-spoc/s0006/target/0000/0001/5042/8135/"
+        "hlsp_tess-spoc_tess_phot_0000000150428135-s0006_tess_v1_tp.fits",
+        "mast:HLSP/tess-spoc/s0056-s0069/target/0000/0001/5042/8135/"
+        "hlsp_tess-spoc_tess_phot_0000000150428135-s0056-s0069_tess_v1_dvt.fits",
+        "mast:HLSP/tess-spoc/s0036/target/0000/0001/5042/8135/"
+        "hlsp_tess-spoc_tess_phot_0000000150428135-s0036-s0036_tess_v1_dvm.pdf",
+        "mast:HLSP/tglc/s0001/cam4-ccd2/0046/2474/2688/9442/"
+        "hlsp_tglc_tess_ffi_gaiaid-4624742688944261376-s0001-cam4-ccd2_tess_v1_llc.fits",
+        "mast:HLSP/tglc/s0007/cam2-ccd3/0057/0748/5527/4506/"
+        "hlsp_tglc_tess_ffi_gaiaid-5707485527450614656-s0007-cam2-ccd3_tess_v1_llc.fits",
+        "mast:HLSP/cdips/s0008/cam3_ccd4/"
+        "hlsp_cdips_tess_ffi_gaiatwo0005318059532750974720-0008-cam3-ccd4_tess_v01_llc.fits",
+        "mast:HLSP/cdips/s0014/cam1_ccd1/"
+        "hlsp_cdips_tess_ffi_gaiatwo0002030897830235411200-s0014-cam1-ccd1_tess_v01_llc.fits",
+        "mast:HLSP/tasoc/s0001/c1800/0000/0001/5044/1810/"
+        "hlsp_tasoc_tess_ffi_tic00150441810-s0001-cam4-ccd4-c1800_tess_v05_ens-lc.fits",
+        "mast:HLSP/tasoc/s0001/ffi/0000/0004/1206/4070/hlsp_tasoc_tess_ffi_tic00412064070-s01-c1800_tess_v04_lc.fits",
+        "mast:HLSP/pathos/s0008/hlsp_pathos_tess_lightcurve_tic-0093270923-s0008_tess_v1_llc.fits",
+        "mast:HLSP/gsfc-eleanor-lite/s0001/0000/0002/6113/6679/"
+        "hlsp_gsfc-eleanor-lite_tess_ffi_s0001-0000000261136679_tess_v1.0_lc.fits",
+        "mast:HLSP/eleanor/postcards/s0005/3-3/hlsp_eleanor_tess_ffi_postcard-s0005-3-3-cal-1686-1132_tess_v2_pc.fits",
+        "mast:HLSP/diamante/0000/0009/0167/4675/hlsp_diamante_tess_lightcurve_tic-0000000901674675_tess_v1_llc.fits",
+        "mast:HLSP/tica/s0035/cam1-ccd1/hlsp_tica_tess_ffi_s0035-o1-00149185-cam1-ccd1_tess_v01_img.fits",
+    ],
+)
+def test_names_lie_where_the_archive_has_them(uri):
+    assert parse_name(uri.rpartition("/")[2]).uri == uri
+
+
+@pytest.mark.parametrize(
+    ("filename", "kind", "tic", "sector_range", "sector", "camera"),
+    [
+        ("hlsp_tess-3i_tess_ffi_3iatlas-s1751-cam2-ccd3_tess_v1.1_tp.fits", "tpf", None, None, 1751, 2),
+        ("hlsp_new_tess_ffi_tic-25155310-s0001-s0013_tess_v1_lc.fits", "lightcurve", 25155310, (1, 13), 13, None),
+        ("hlsp_new_tess_ffi_0000000025155310-s0002_tess_v1_lc.fits", "lightcurve", 25155310, None, 2, None),
+        ("hlsp_new_tess_ffi_gaiaid-1234567890123456_tess_v1_lc.fits", "lightcurve", None, None, None, None),
+    ],
+)
+def test_what_the_target_of_an_unknown_hlsp_tells(filename, kind, tic, sector_range, sector, camera):
+    name = parse_name(filename)
+    assert (name.kind, name.tic, name.sector_range) == (kind, tic, sector_range)
+    assert (name.sector, name.camera) == (sector, camera)
+
+
+def test_a_file_told_by_what_is_in_it_needs_no_family():
+    name = ProductName("mine.fits", "", "lightcurve", "lc", "SPOC", "TESS", tic=1)
+    assert (name.obs_id, name.uri, name.parts) == ("mine", "mast:TESS/product/mine.fits", {})
+    assert ProductName("mine.fits", "", "lightcurve", "lc", "QLP", "HLSP").uri == "mast:HLSP/qlp/mine.fits"
+
+
+def test_a_star_may_be_a_tic():
+    assert build_name("qlp", sector=24, tic=TIC(188589164), version="v01") == (
+        "hlsp_qlp_tess_ffi_s0024-0000000188589164_tess_v01_llc.fits"
+    )
 
 
 def test_special_pointings_have_any_number():
@@ -121,7 +199,9 @@ def test_special_pointings_have_any_number():
     ["", "notes.txt", "TESS2018206045859-s0001-0000000025155310-0120-s_lc.fits",
      "tess2018206045859-s0001-0000000025155310-0120-s_lc.fits.part", "kplr010666592-2009131110544_slc.fits",
      "tess2018206045859-s0001-000000002515531-0120-s_lc.fits", "tess2018207052942-s0001-5-2-0120-s_ffic.fits",
-     "../tess2018206045859-s0001-0000000025155310-0120-s_lc.fits"],
+     "../tess2018206045859-s0001-0000000025155310-0120-s_lc.fits",
+     "hlsp_x_tess_ffi_../../secret_tess_v1_lc.fits", "hlsp_x_tess_ffi_a b_tess_v1_lc.fits",
+     "tess2018206045859-s0001-0000000025155310-0120-s_lc.fits\n"],
 )  # fmt: skip
 def test_foreign_names_are_refused(filename):
     assert match_name(filename) is None
@@ -140,9 +220,34 @@ def test_a_name_cannot_be_built_from_nonsense():
         build_name("spoc-lc", timestamp="2018206045859", sector="x", tic=1, scid="0120", cr="s")
 
 
+# Real files by names that their owners gave them: they are known by what is in them, not by their names.
+RENAMED = ("asteroid_test", "astrocut_107", "astroquery_tic", "backdrop_", "c2de12_", "s1-3_", "tess25155310-", "test-",
+           "README", "INSPECTION")  # fmt: skip
+
+
 def test_the_real_files_are_read_or_told_apart(real_data):
-    read = {path.name: match_name(path.name) for path in real_data.iterdir()}
-    known = {name for name, found in read.items() if found is not None}
-    assert len(known) >= 11
-    assert all(name.startswith(("tess", "hlsp_")) for name in known)
-    assert all(found.kind != "other" for found in read.values() if found is not None)
+    for path in real_data.iterdir():
+        name = match_name(path.name)
+        assert (name is None) == path.name.startswith(RENAMED), path.name
+        # Their names as the archive had them.
+        original = path.name.removeprefix("backdrop_").removeprefix("c2de12_").removeprefix("s1-3_")
+        if original != path.name:
+            name = parse_name(original)
+        if name is not None:
+            assert build_name(name.family, **name.parts) == original
+            assert name.kind != "other" or name.product == "prf"
+
+
+def test_what_the_headers_of_real_files_say_is_what_their_names_say(real_data):
+    from astropy.io import fits
+
+    checked = 0
+    for path in real_data.glob("*.fits*"):
+        name, header = match_name(path.name), fits.getheader(path)
+        if name is None:
+            continue
+        for part, key in (("tic", "TICID"), ("sector", "SECTOR"), ("camera", "CAMERA"), ("ccd", "CCD")):
+            if getattr(name, part) is not None and header.get(key) is not None:
+                assert getattr(name, part) == int(header[key]), (path.name, part)
+                checked += 1
+    assert checked > 10

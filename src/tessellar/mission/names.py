@@ -1,10 +1,7 @@
 """The grammar of TESS file names, both ways: from a name to its parts, and from parts to a name.
 
-Each family of names is one row of `FAMILIES`: a regular expression to read it,
-a template to build it, and what all its files have in common. Sources: the
-TESS Science Data Products Description Document, and the pages of each
-high-level science product (HLSP) at MAST. A name that no row reads is not a
-TESS name that tessellar knows, whatever is in the file.
+The grammar is data: `tessellar.mission.families`. A name that none of its rows
+reads is not a TESS name that tessellar knows, whatever is in the file.
 """
 
 from __future__ import annotations
@@ -17,8 +14,8 @@ from string import Formatter
 from typing import Any
 
 from tessellar.errors import InputError, Unrecognised
-
-TIC_DIGITS = 16
+from tessellar.mission.families import FAMILIES, Family
+from tessellar.targets import TIC
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class ProductName:
     filename : str
         The name itself.
     family : str
-        The row of `FAMILIES` that read it.
+        The row of `FAMILIES` that read it; empty if the file was told by what is in it.
     kind : str
         ``lightcurve, tpf, ffi, dv, cbv, cube, cutout, tcestats, collateral`` or ``other``.
     product : str
@@ -89,21 +86,52 @@ class ProductName:
     extension: str = "fits"
 
     @property
+    def parts(self) -> dict[str, Any]:
+        """What the name is made of: `build_name` makes it of its family and these, or another one with some changed.
+
+        Examples
+        --------
+        >>> from tessellar.mission import build_name, parse_name
+        >>> name = parse_name("tess2018206045859-s0001-0000000025155310-0120-s_lc.fits")
+        >>> build_name("spoc-tp", **name.parts)
+        'tess2018206045859-s0001-0000000025155310-0120-s_tp.fits'
+        """
+        pattern = _PATTERNS.get(self.family)
+        match = pattern.fullmatch(self.filename) if pattern else None
+        return _values(match.groupdict()) if match else {}
+
+    @property
     def obs_id(self) -> str:
         """The observation in MAST's CAOM that the file belongs to, as far as its name tells."""
         stem = self.filename.removesuffix(".gz").rsplit(".", 1)[0]
         if self.family == "tess-spoc":
             # MAST names the observation after its target pixel file, also where it has only a light curve.
             return stem.removesuffix(self.product) + "tp"
-        return re.sub(_OBS_ID_TAIL[self.family], "", stem) if self.family in _OBS_ID_TAIL else stem
+        tail = _BY_NAME[self.family].tail if self.family in _BY_NAME else ""
+        return re.sub(tail, "", stem) if tail else stem
 
     @property
     def uri(self) -> str:
-        """The file's name in MAST's archive."""
+        """The file's name in MAST's archive; without folders where these are not known."""
         if self.collection == "TESS":
             return f"mast:TESS/product/{self.filename}"
         project = self.filename.split("_")[1] if self.filename.startswith("hlsp_") else self.author.lower()
-        return f"mast:HLSP/{project}/{self.filename}"
+        return f"mast:HLSP/{project}/{self._folder}{self.filename}"
+
+    @property
+    def _folder(self) -> str:
+        template = _BY_NAME[self.family].folder if self.family in _BY_NAME else ""
+        if not template:
+            return ""
+        first, last = self.sector_range or (self.sector, self.sector)
+        tic, gaia = f"{self.tic or 0:016d}", re.sub(r"\D", "", self.target or "")
+        return template.format(
+            **self.parts,
+            run="" if last is None else f"s{last:04d}" if first == last else f"s{first:04d}-s{last:04d}",
+            tic4="/".join(tic[i : i + 4] for i in range(0, 16, 4)),
+            # Of a Gaia id the last five digits are left out.
+            gaia4="/".join(gaia[:-5].zfill(16)[i : i + 4] for i in range(0, 16, 4)),
+        )
 
     @property
     def subgroup(self) -> str:
@@ -116,142 +144,10 @@ class ProductName:
         return _DESCRIPTIONS.get(self.product, self.extension.split(".")[0].upper())
 
 
-@dataclass(frozen=True)
-class Family:
-    """One family of names: how to read it, how to build it, what its files have in common."""
-
-    name: str
-    kind: str
-    author: str
-    collection: str
-    pattern: str
-    template: str
-
-
-_TS, _S, _TIC = r"(?P<timestamp>\d{13})", r"s(?P<sector>\d{4})", r"(?P<tic>\d{16})"
-_RANGE = r"s(?P<first>\d{4})-s(?P<last>\d{4})"
-_PLACE = r"(?P<camera>[1-4])-(?P<ccd>[1-4])"
-_TAIL = r"(?P<scid>\d{4})-(?P<cr>[xsab])"
-_GZ = r"\.(?P<extension>fits(?:\.gz)?)"
-_VERSION = r"tess_(?P<version>v[\d.]+[a-z0-9]*)"
-_ANY = r"(?P<extension>fits(?:\.gz)?|pdf|png|txt|csv|h5|xml)"
-
-FAMILIES = (
-    Family("spoc-lc", "lightcurve", "SPOC", "TESS", rf"tess{_TS}-{_S}-{_TIC}-{_TAIL}_(?P<product>lc){_GZ}",
-           "tess{timestamp}-s{sector:04d}-{tic:016d}-{scid}-{cr}_lc.{extension}"),
-    Family("spoc-fast-lc", "lightcurve", "SPOC", "TESS", rf"tess{_TS}-{_S}-{_TIC}-{_TAIL}_(?P<product>fast-lc){_GZ}",
-           "tess{timestamp}-s{sector:04d}-{tic:016d}-{scid}-{cr}_fast-lc.{extension}"),
-    Family("spoc-tp", "tpf", "SPOC", "TESS", rf"tess{_TS}-{_S}-{_TIC}-{_TAIL}_(?P<product>tp){_GZ}",
-           "tess{timestamp}-s{sector:04d}-{tic:016d}-{scid}-{cr}_tp.{extension}"),
-    Family("spoc-fast-tp", "tpf", "SPOC", "TESS", rf"tess{_TS}-{_S}-{_TIC}-{_TAIL}_(?P<product>fast-tp){_GZ}",
-           "tess{timestamp}-s{sector:04d}-{tic:016d}-{scid}-{cr}_fast-tp.{extension}"),
-    Family("spoc-dv", "dv", "SPOC", "TESS",
-           rf"tess{_TS}-{_RANGE}-{_TIC}-(?P<pin>\d{{5}})_(?P<product>dvt|dvr|dvm)\.(?P<extension>(?:fits|pdf|xml)(?:\.gz)?)",
-           "tess{timestamp}-s{first:04d}-s{last:04d}-{tic:016d}-{pin:05d}_{product}.{extension}"),
-    Family("spoc-dvs", "dv", "SPOC", "TESS",
-           rf"tess{_TS}-{_RANGE}-{_TIC}-(?P<planet>\d{{2}})-(?P<pin>\d{{5}})_(?P<product>dvs|dvp)\.(?P<extension>pdf)",
-           "tess{timestamp}-s{first:04d}-s{last:04d}-{tic:016d}-{planet:02d}-{pin:05d}_{product}.{extension}"),
-    Family("spoc-tcestats", "tcestats", "SPOC", "TESS",
-           rf"tess{_TS}-{_RANGE}_(?P<product>dvr-tcestats)\.(?P<extension>csv)",
-           "tess{timestamp}-s{first:04d}-s{last:04d}_{product}.{extension}"),
-    Family("spoc-tcestats-sector", "tcestats", "SPOC", "TESS",
-           rf"tess{_TS}-{_S}_(?P<product>dvr-tcestats)\.(?P<extension>csv)",
-           "tess{timestamp}-s{sector:04d}_{product}.{extension}"),
-    Family("spoc-dv-schema", "other", "SPOC", "TESS", rf"tess{_TS}_(?P<product>dvr)\.(?P<extension>xsd)",
-           "tess{timestamp}_dvr.{extension}"),
-    Family("spoc-ffi", "ffi", "SPOC", "TESS", rf"tess{_TS}-{_S}-{_PLACE}-{_TAIL}_(?P<product>ffic|ffir){_GZ}",
-           "tess{timestamp}-s{sector:04d}-{camera}-{ccd}-{scid}-{cr}_{product}.{extension}"),
-    Family("spoc-cbv", "cbv", "SPOC", "TESS", rf"tess{_TS}-{_S}-{_PLACE}-{_TAIL}_(?P<product>cbv){_GZ}",
-           "tess{timestamp}-s{sector:04d}-{camera}-{ccd}-{scid}-{cr}_cbv.{extension}"),
-    Family("spoc-collateral", "collateral", "SPOC", "TESS",
-           rf"tess{_TS}-{_S}-(?P<target>[a-z-]+)-{_PLACE}-(?P<output>[a-dA-D])-{_TAIL}_(?P<product>col){_GZ}",
-           "tess{timestamp}-s{sector:04d}-{target}-{camera}-{ccd}-{output}-{scid}-{cr}_col.{extension}"),
-    Family("spoc-prf", "other", "SPOC", "TESS",
-           rf"tess{_TS}-(?P<product>prf)-{_PLACE}-(?P<target>row\d{{4}}-col\d{{4}}){_GZ}",
-           "tess{timestamp}-prf-{camera}-{ccd}-{target}.{extension}"),
-    Family("cube", "cube", "SPOC", "TESS", rf"tess-{_S}-{_PLACE}-(?P<product>cube){_GZ}",
-           "tess-s{sector:04d}-{camera}-{ccd}-cube.{extension}"),
-    Family("tica-cube", "cube", "TICA", "HLSP", rf"tica-{_S}-{_PLACE}-(?P<product>cube){_GZ}",
-           "tica-s{sector:04d}-{camera}-{ccd}-cube.{extension}"),
-    Family("tesscut", "cutout", "TESScut", "TESS",
-           rf"tess-{_S}-{_PLACE}_(?P<target>-?[\d.]+_-?[\d.]+_\d+x\d+)_(?P<product>astrocut){_GZ}",
-           "tess-s{sector:04d}-{camera}-{ccd}_{target}_astrocut.{extension}"),
-    Family("tessellar", "lightcurve", "tessellar", "HLSP",
-           rf"hlsp_tessellar_tess_(?P<instrument>ffi|tpf)_{_TIC}-{_S}-c(?P<cadence>\d{{4}})_{_VERSION}_"
-           rf"(?P<product>[a-z0-9]+-lc){_GZ}",
-           "hlsp_tessellar_tess_{instrument}_{tic:016d}-s{sector:04d}-c{cadence:04.0f}_tess_{version}_"
-           "{product}.{extension}"),
-    Family("tess-spoc", "", "TESS-SPOC", "HLSP",
-           rf"hlsp_tess-spoc_tess_phot_{_TIC}-{_S}_{_VERSION}_(?P<product>lc|tp){_GZ}",
-           "hlsp_tess-spoc_tess_phot_{tic:016d}-s{sector:04d}_tess_{version}_{product}.{extension}"),
-    Family("tess-spoc-dv", "dv", "TESS-SPOC", "HLSP",
-           rf"hlsp_tess-spoc_tess_phot_{_TIC}-{_RANGE}_{_VERSION}_(?P<product>dvt|dvr|dvm)\."
-           r"(?P<extension>(?:fits|pdf|xml)(?:\.gz)?)",
-           "hlsp_tess-spoc_tess_phot_{tic:016d}-s{first:04d}-s{last:04d}_tess_{version}_{product}.{extension}"),
-    Family("tess-spoc-dvs", "dv", "TESS-SPOC", "HLSP",
-           rf"hlsp_tess-spoc_tess_phot_{_TIC}-{_RANGE}_{_VERSION}_(?P<product>dvs)-(?P<planet>\d{{2}})\."
-           r"(?P<extension>pdf)",
-           "hlsp_tess-spoc_tess_phot_{tic:016d}-s{first:04d}-s{last:04d}_tess_{version}_dvs-{planet:02d}.{extension}"),
-    Family("tess-spoc-cbv", "cbv", "TESS-SPOC", "HLSP",
-           rf"hlsp_tess-spoc_tess_phot_{_S}-{_PLACE}_{_VERSION}_(?P<product>cbv){_GZ}",
-           "hlsp_tess-spoc_tess_phot_s{sector:04d}-{camera}-{ccd}_tess_{version}_cbv.{extension}"),
-    Family("qlp", "lightcurve", "QLP", "HLSP",
-           rf"hlsp_qlp_tess_ffi_{_S}-{_TIC}_{_VERSION}_(?P<product>llc)\.(?P<extension>fits(?:\.gz)?|txt|h5)",
-           "hlsp_qlp_tess_ffi_s{sector:04d}-{tic:016d}_tess_{version}_llc.{extension}"),
-    Family("tglc", "lightcurve", "TGLC", "HLSP",
-           rf"hlsp_tglc_tess_ffi_(?P<target>gaiaid-\d+)-{_S}-cam(?P<camera>[1-4])-ccd(?P<ccd>[1-4])_{_VERSION}_"
-           rf"(?P<product>llc){_GZ}",
-           "hlsp_tglc_tess_ffi_{target}-s{sector:04d}-cam{camera}-ccd{ccd}_tess_{version}_llc.{extension}"),
-    Family("cdips", "lightcurve", "CDIPS", "HLSP",
-           rf"hlsp_cdips_tess_ffi_(?P<target>gaiatwo\d+)-(?P<sector>\d{{4}})-cam(?P<camera>[1-4])-ccd(?P<ccd>[1-4])_"
-           rf"{_VERSION}_(?P<product>llc){_GZ}",
-           "hlsp_cdips_tess_ffi_{target}-{sector:04d}-cam{camera}-ccd{ccd}_tess_{version}_llc.{extension}"),
-    Family("tasoc", "lightcurve", "TASOC", "HLSP",
-           rf"hlsp_tasoc_tess_(?P<instrument>ffi|tpf)_tic(?P<tic>\d{{11}})-{_S}-cam(?P<camera>[1-4])-ccd(?P<ccd>[1-4])-"
-           rf"c(?P<cadence>\d{{4}})_{_VERSION}_(?P<product>(?:cbv|ens)-lc){_GZ}",
-           "hlsp_tasoc_tess_{instrument}_tic{tic:011d}-s{sector:04d}-cam{camera}-ccd{ccd}-c{cadence:04.0f}_tess_{version}_"
-           "{product}.{extension}"),
-    Family("tica", "ffi", "TICA", "HLSP",
-           rf"hlsp_tica_tess_ffi_{_S}-(?P<target>o\d[a-z]?-\d{{8}})-cam(?P<camera>[1-4])-ccd(?P<ccd>[1-4])_{_VERSION}_"
-           rf"(?P<product>img){_GZ}",
-           "hlsp_tica_tess_ffi_s{sector:04d}-{target}-cam{camera}-ccd{ccd}_tess_{version}_img.{extension}"),
-    Family("eleanor-postcard", "other", "ELEANOR", "HLSP",
-           rf"hlsp_eleanor_tess_ffi_postcard-{_S}-{_PLACE}-(?P<target>cal-\d+-\d+)_{_VERSION}_(?P<product>pc|bkg){_GZ}",
-           "hlsp_eleanor_tess_ffi_postcard-s{sector:04d}-{camera}-{ccd}-{target}_tess_{version}_{product}.{extension}"),
-    Family("gsfc-eleanor-lite", "lightcurve", "GSFC-ELEANOR-LITE", "HLSP",
-           rf"hlsp_gsfc-eleanor-lite_tess_ffi_{_S}-{_TIC}_{_VERSION}_(?P<product>lc){_GZ}",
-           "hlsp_gsfc-eleanor-lite_tess_ffi_s{sector:04d}-{tic:016d}_tess_{version}_lc.{extension}"),
-    Family("diamante", "lightcurve", "DIAMANTE", "HLSP",
-           rf"hlsp_diamante_tess_lightcurve_tic-{_TIC}_{_VERSION}_(?P<product>llc){_GZ}",
-           "hlsp_diamante_tess_lightcurve_tic-{tic:016d}_tess_{version}_llc.{extension}"),
-    Family("tess-data-alerts", "", "TESS-DATA-ALERTS", "HLSP",
-           rf"hlsp_tess-data-alerts_tess_phot_(?P<tic>\d{{11}})-s(?P<sector>\d{{2}})_{_VERSION}_(?P<product>lc|tp){_GZ}",
-           "hlsp_tess-data-alerts_tess_phot_{tic:011d}-s{sector:02d}_tess_{version}_{product}.{extension}"),
-    # Any other HLSP of TESS: last, for it reads nearly everything.
-    Family("hlsp", "", "", "HLSP",
-           rf"hlsp_(?P<project>[a-z0-9-]+)_tess_(?P<instrument>[a-z0-9-]+)_(?P<target>.+?)_{_VERSION}_"
-           rf"(?P<product>[a-z0-9-]+)\.{_ANY}",
-           "hlsp_{project}_tess_{instrument}_{target}_tess_{version}_{product}.{extension}"),
-)  # fmt: skip
-
 _BY_NAME = {family.name: family for family in FAMILIES}
-_COMPILED = tuple((family, re.compile(family.pattern, re.ASCII)) for family in FAMILIES)
+_PATTERNS = {family.name: re.compile(family.pattern, re.ASCII) for family in FAMILIES}
 _WHOLE = ("tic", "sector", "first", "last", "camera", "ccd", "pin", "planet")
-
-# What is cut from a file's stem to get its obs_id; by default nothing is.
-_OBS_ID_TAIL = {
-    "spoc-lc": r"_lc$",
-    "spoc-tp": r"_tp$",
-    "spoc-fast-lc": r"-lc$",
-    "spoc-fast-tp": r"-tp$",
-    "spoc-dv": r"_dv[trm]$",
-    "spoc-dvs": r"-\d{2}(?=-\d{5}_dv[sp]$)|_dv[sp]$",
-    "spoc-ffi": r"_ffi[cr]$",
-    "spoc-cbv": r"_cbv$",
-    "spoc-collateral": r"_col$",
-    "tess-spoc-dv": r"_dv[trm]$",
-    "tess-spoc-dvs": r"_dvs-\d{2}$",
-}
+_PLAIN = ("tic", "camera", "ccd", "timestamp", "scid", "cr", "pin", "planet", "version", "target")
 
 _DESCRIPTIONS = {
     "lc": "Light curves",
@@ -268,8 +164,17 @@ _DESCRIPTIONS = {
     "dvr-tcestats": "TCE statistics",
 }
 
-# Exposure times that a name implies.
-_CADENCES = {"spoc-lc": 120.0, "spoc-tp": 120.0, "spoc-fast-lc": 20.0, "spoc-fast-tp": 20.0}
+# What the target of an HLSP of which no row is known may be made of.
+_TOKENS = {
+    name: re.compile(rf"(?:^|-){token}(?=-|$)")
+    for name, token in (
+        ("tic", r"(?:tic-?(\d{1,16})|(0{6}\d{10}))"),  # TIC ids have 10 digits at most
+        ("range", r"s(\d{4})-s(\d{4})"),
+        ("sector", r"s(\d{4})"),
+        ("camera", r"cam([1-4])"),
+        ("ccd", r"ccd([1-4])"),
+    )
+}
 
 
 def match_name(filename: str) -> ProductName | None:
@@ -309,7 +214,7 @@ def build_name(family: str, **parts: Any) -> str:
     family : str
         The row of `FAMILIES`: ``spoc-lc``, ``spoc-tp``, ``qlp``, ``tessellar`` ...
     **parts
-        What the family's template names; ``extension`` is ``fits`` unless given.
+        What the family's template names; ``extension`` is ``fits`` unless given, others are left aside.
 
     Raises
     ------
@@ -325,7 +230,10 @@ def build_name(family: str, **parts: Any) -> str:
     if family not in _BY_NAME:
         raise InputError(f"no family of names is called {family!r}; there are {', '.join(_BY_NAME)}")
     template = _BY_NAME[family].template
-    given: Mapping[str, Any] = {"extension": "fits", **parts}
+    given: Mapping[str, Any] = {
+        "extension": "fits",
+        **{name: int(part) if isinstance(part, TIC) else part for name, part in parts.items()},
+    }
     missing = [name for name in template_parts(family) if given.get(name) is None]
     if missing:
         raise InputError(f"a {family} name needs {', '.join(missing)}")
@@ -347,40 +255,50 @@ def template_parts(family: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _match(filename: str) -> ProductName | None:
-    for family, pattern in _COMPILED:
+    for name, pattern in _PATTERNS.items():
         match = pattern.fullmatch(filename)
         if match is not None:
-            return _named(filename, family, match.groupdict())
+            return _named(filename, _BY_NAME[name], match.groupdict())
     return None
 
 
+def _values(found: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return the parts of a name that are there, numbers as numbers."""
+    values: dict[str, Any] = {name: text for name, text in found.items() if text is not None}
+    values |= {name: int(values[name]) for name in _WHOLE if name in values}
+    if "cadence" in values:
+        values["cadence"] = float(values["cadence"])
+    return values
+
+
 def _named(filename: str, family: Family, found: Mapping[str, str | None]) -> ProductName:
-    whole = {name: int(value) if (value := found.get(name)) is not None else None for name in _WHOLE}
-    product = found.get("product") or ""
-    first, last = whole["first"], whole["last"]
-    cadence = found.get("cadence")
+    parts = _values(found)
+    if family.name == "hlsp":
+        parts = _tokens(parts["target"]) | parts
+    product = parts.get("product", "")
+    first, last = parts.get("first"), parts.get("last")
     return ProductName(
         filename=filename,
         family=family.name,
         kind=family.kind or _kind_of(product),
         product=product,
-        author=family.author or (found.get("project") or "").upper(),
+        author=family.author or parts.get("project", "").upper(),
         collection=family.collection,
-        tic=whole["tic"],
-        sector=whole["sector"] if last is None else last,
+        sector=parts.get("sector") if last is None else last,
         sector_range=None if first is None or last is None else (first, last),
-        camera=whole["camera"],
-        ccd=whole["ccd"],
-        cadence=float(cadence) if cadence is not None else _CADENCES.get(family.name),
-        timestamp=found.get("timestamp"),
-        scid=found.get("scid"),
-        cr=found.get("cr"),
-        pin=whole["pin"],
-        planet=whole["planet"],
-        version=found.get("version"),
-        target=found.get("target"),
-        extension=found.get("extension") or "",
+        cadence=parts.get("cadence", family.cadence),
+        extension=parts.get("extension", ""),
+        **{name: parts.get(name) for name in _PLAIN},
     )
+
+
+def _tokens(target: str) -> dict[str, int]:
+    """Read a TIC id, sectors, camera and CCD from the target that an HLSP's name tells."""
+    found = {name: match for name, token in _TOKENS.items() if (match := token.search(target))}
+    values = {name: int(match[1] or match[2]) if name == "tic" else int(match[1]) for name, match in found.items()}
+    if "range" in found:
+        values["first"], values["last"] = (int(sector) for sector in found["range"].groups())
+    return values
 
 
 def _kind_of(product: str) -> str:

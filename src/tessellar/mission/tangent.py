@@ -75,3 +75,21 @@ class Plane:
         u, v = np.clip(u, -4000, 4000), np.clip(v, -4000, 4000)
         du, dv = (np.polynomial.polynomial.polyval2d(u, v, each) for each in (self.a, self.b))
         return np.asarray(du, dtype=np.float64), np.asarray(dv, dtype=np.float64)
+
+
+def angular_separation(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
+    """Return the angle between two positions (degrees) in arcsec, right at any distance.
+
+    Vincenty's formula.
+
+    Examples
+    --------
+    >>> from tessellar.mission.tangent import angular_separation
+    >>> round(angular_separation(10.0, 60.0, 10.0, 60.001), 6)
+    3.6
+    """
+    a1, d1, a2, d2 = np.radians([ra1, dec1, ra2, dec2])
+    east = np.cos(d2) * np.sin(a2 - a1)
+    north = np.cos(d1) * np.sin(d2) - np.sin(d1) * np.cos(d2) * np.cos(a2 - a1)
+    along = np.sin(d1) * np.sin(d2) + np.cos(d1) * np.cos(d2) * np.cos(a2 - a1)
+    return float(np.degrees(np.arctan2(np.hypot(east, north), along)) * 3600)
