@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tessellar.access.opening import archive_of
-from tessellar.access.resolving import star_of
+from tessellar.access.resolving import read_position, star_of
 from tessellar.archives import Archive, Criteria
 from tessellar.archives.base import check_radius
 from tessellar.errors import QueryError
 from tessellar.products.tables import ObservationTable, ProductTable
 from tessellar.progress import Listener, ignore
 from tessellar.targets import TIC
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.time import Time
+
+TimeLike: TypeAlias = "Time | str | float"
 
 
 def search(
@@ -24,7 +30,9 @@ def search(
     cadence: float | None = None,
     author: str | None = None,
     kind: str | None = None,
+    position: str | tuple[float, float] | SkyCoord | None = None,
     radius: float | None = None,
+    time: tuple[TimeLike, TimeLike] | None = None,
     archive: str | Archive | None = None,
     listener: Listener = ignore,
     **columns: Any,
@@ -46,8 +54,15 @@ def search(
         The pipeline: ``SPOC``, ``TESS-SPOC``, ``QLP`` ...
     kind : str, optional
         ``lightcurve``, ``tpf``, ``dv``, ``cbv`` or ``ffi``. Images are only found when asked for.
+    position : str, tuple or SkyCoord, optional
+        Centre of a cone, in place of a target: degrees (ICRS), or a text as `resolve` reads it.
     radius : float, optional
-        In degrees: find everything around the target's position in the TIC, not only the target.
+        Of the cone, in degrees. With a target: find everything around its
+        position in the TIC, not only the target. The table then has a column
+        ``separation`` (arcsec), the nearest first.
+    time : tuple, optional
+        First and last time, as astropy ``Time``, ISO 8601 text (UTC), or MJD:
+        only observations that overlap with it.
     archive : str or Archive, optional
         ``"mast"``, the URL of a tessellar server, or an opened archive; by default the setting.
     listener : callable, optional
@@ -75,12 +90,17 @@ def search(
     """
     opened = archive_of(archive)
     tic = star_of(target, opened) if target is not None else None
-    criteria = Criteria(tic, sector, camera, ccd, cadence, author, kind, columns=columns)
+    span = _time_span(time) if time is not None else None
+    criteria = Criteria(tic, sector, camera, ccd, cadence, author, kind, time=span, columns=columns)
+    if position is not None:
+        if tic is not None:
+            raise QueryError("give a target or a position, not both")
+        criteria = replace(criteria, position=_degrees(position), radius=radius)
     if not criteria.bounded:
         raise QueryError("name a target, a sector or a column to search by: everything of TESS is millions of rows")
-    if radius is not None:
+    if radius is not None and position is None:
         if tic is None:
-            raise QueryError("a radius needs a target to search around")
+            raise QueryError("a radius needs a target or a position to search around")
         check_radius(radius)
         row = opened.target_position(tic)
         criteria = replace(criteria, target=None, position=(float(row["ra"]), float(row["dec"])), radius=radius)
@@ -116,3 +136,32 @@ def list_products(
         archive = observations.meta.get("archive")
     table = archive_of(archive).products(observations, listener)
     return table.filter(kind=kind) if kind is not None and len(table) else table
+
+
+def _degrees(position: str | tuple[float, float] | SkyCoord) -> tuple[float, float]:
+    if isinstance(position, str):
+        read = read_position(position)
+        if read is None:
+            raise QueryError(f"position {position!r} cannot be read: write degrees, as in '24.35 -45.68'")
+        return read
+    if isinstance(position, tuple):
+        ra, dec = (float(value) for value in position)
+        return read_position(f"{ra!r} {dec!r}") or (ra, dec)
+    place = position.icrs
+    return float(place.ra.deg), float(place.dec.deg)
+
+
+def _time_span(time: tuple[TimeLike, TimeLike]) -> tuple[float, float]:
+    """Return two times as MJD (UTC)."""
+    from astropy.time import Time
+
+    def days(value: TimeLike) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        return float((Time(value, scale="utc") if isinstance(value, str) else value).utc.mjd)
+
+    try:
+        first, last = time
+        return days(first), days(last)
+    except (TypeError, ValueError) as error:
+        raise QueryError(f"time {time!r} cannot be read: give two times, as in ('2018-07-25', '2018-08-22')") from error

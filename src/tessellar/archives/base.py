@@ -38,6 +38,8 @@ class Criteria:
         Right ascension and declination (ICRS, degrees): the centre of a cone.
     radius : float or None
         Of the cone, in degrees.
+    time : tuple of float or None
+        First and last day (MJD, UTC): observations that overlap with it.
     columns : mapping
         Further columns of the archive: a value, a list of values, or a
         ``(low, high)`` pair for numbers.
@@ -52,6 +54,7 @@ class Criteria:
     kind: str | None = None
     position: tuple[float, float] | None = None
     radius: float | None = None
+    time: tuple[float, float] | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -64,13 +67,15 @@ class Criteria:
             raise QueryError(f"cadence {self.cadence:g} s cannot be: give the exposure time in seconds, as in 120")
         if self.radius is not None:
             check_radius(self.radius)
+        if self.time is not None and not self.time[0] <= self.time[1]:
+            raise QueryError(f"time {self.time[0]:g} to {self.time[1]:g} (MJD) ends before it begins")
         if (self.position is None) != (self.radius is None):
             raise QueryError("a cone needs both a position and a radius")
 
     @property
     def bounded(self) -> bool:
         """Whether it asks for less than everything of its kind."""
-        given = (self.target, self.sector, self.position, self.columns or None)
+        given = (self.target, self.sector, self.position, self.time, self.columns or None)
         return any(value is not None for value in given)
 
 

@@ -12,6 +12,7 @@ from tessellar.archives.portal import Portal, range_filter, text_filter
 from tessellar.archives.resolver import NamedPlace, question, read_answer, service_url
 from tessellar.errors import InputError, QueryError
 from tessellar.mission.names import match_name
+from tessellar.mission.tangent import angular_separation
 from tessellar.net import Remote, Reply, Transport, run
 from tessellar.net.retry import retrying
 from tessellar.products.tables import OBSERVATION_COLUMNS, ObservationTable, ProductTable
@@ -24,6 +25,8 @@ _TIC_COLUMNS = "ID,ra,dec,pmRA,pmDEC,Tmag,Teff,GAIA,TWOMASS,HIP,objType,disposit
 # What MAST calls the products whose names do not tell.
 _KINDS = {"LC": "lightcurve", "FAST-LC": "lightcurve", "TP": "tpf", "FAST-TP": "tpf", "DVT": "dv", "DVR": "dv",
           "DVM": "dv", "DVS": "dv", "FFIC": "ffi", "FFIR": "ffi", "CBV": "cbv"}  # fmt: skip
+
+_NEVER = 1e6  # MJD
 
 # One request for the products of this many observations; MAST joins slowly beyond.
 _PRODUCTS_AT_A_TIME = 100
@@ -67,7 +70,10 @@ class MastArchive:
         """
         rows = run(self._ask(*_question(criteria), listener))
         described = [_described(row) for row in rows]
-        table = ObservationTable.from_rows([row for row in described if _belongs(row, criteria)])
+        rows = [row for row in described if _belongs(row, criteria)]
+        if criteria.position is not None:
+            rows = _by_separation(rows, criteria.position)
+        table = ObservationTable.from_rows(rows)
         table.meta["archive"] = self.name
         table.meta["url_template"] = self.url_template
         return table
@@ -184,6 +190,9 @@ def _filters(criteria: Criteria) -> Iterator[dict[str, Any]]:
         yield range_filter("sequence_number", criteria.sector, criteria.sector)
     if criteria.cadence is not None and criteria.kind != "ffi":
         yield range_filter("t_exptime", criteria.cadence - 0.5, criteria.cadence + 0.5)
+    if criteria.time is not None:
+        yield range_filter("t_min", 0.0, criteria.time[1])
+        yield range_filter("t_max", criteria.time[0], _NEVER)
     for name, value in given.items():
         yield _column_filter(name, value)
 
@@ -228,6 +237,14 @@ def _on_which_ccd(row: Mapping[str, Any], sector: int) -> tuple[int | None, int 
     except InputError:  # a sector newer than our table: its pointing is not known
         return None, None
     return (places[0].field.camera, places[0].field.ccd) if places else (None, None)
+
+
+def _by_separation(rows: list[dict[str, Any]], centre: tuple[float, float]) -> list[dict[str, Any]]:
+    """Add each row's distance from the centre of the cone, and put the nearest first."""
+    for row in rows:
+        place = (row.get("s_ra"), row.get("s_dec"))
+        row["separation"] = None if None in place else angular_separation(*centre, float(place[0]), float(place[1]))
+    return sorted(rows, key=lambda row: (row["separation"] is None, row["separation"]))
 
 
 def _belongs(row: Mapping[str, Any], criteria: Criteria) -> bool:

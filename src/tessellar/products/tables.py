@@ -60,6 +60,7 @@ OBSERVATION_COLUMNS: dict[str, ColumnInfo] = {
     "srcDen": ColumnInfo(_REAL, None, "source density"),
     "dataproduct_type": ColumnInfo(_TEXT, None, "timeseries, image or cube"),
     "distance": ColumnInfo(_REAL, "arcsec", "distance from the position asked for"),
+    "separation": ColumnInfo(_REAL, "arcsec", "of the target from the centre of the cone that was searched"),
     "obsid": ColumnInfo(_TEXT, None, "row number in the archive; changes on re-ingest"),
     "objID": ColumnInfo(_TEXT, None, "row number in the archive; changes on re-ingest"),
     # What tessellar adds to the archive's columns.
