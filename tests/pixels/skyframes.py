@@ -82,3 +82,44 @@ def write_frame(
 def write_series(folder: Path, images: np.ndarray, **settings: Any) -> list[Path]:
     """Write a cube (n, rows, cols) as a series of frames."""
     return [write_frame(folder, image, number, **settings) for number, image in enumerate(images)]
+
+
+# Weight, widths along columns and rows, shifts (px at 1000 px from the axis) of the Gaussians of `mixture`.
+_PARTS = ((0.55, 0.50, 0.56, 0.0), (0.31, 0.85, 0.95, 0.05), (0.14, 1.45, 1.55, -0.1))
+
+
+def mixture(column: float, row: float, reach: int, phase: tuple[float, float] | None = None) -> np.ndarray:
+    """Pixel-integrated response at a place of the CCD: Gaussians in closed form, that shift over the field."""
+    box = np.zeros((2 * reach + 1, 2 * reach + 1))
+    near = (np.floor(column + 0.5), np.floor(row + 0.5))
+    x, y = phase if phase is not None else (column - near[0], row - near[1])
+    for weight, wide, high, shift in _PARTS:
+        across = _shares(x + shift * column / 1000, wide, reach)
+        along = _shares(y + shift * row / 1000, high, reach)
+        box += weight * along[:, None] * across[None, :]
+    return box
+
+
+def _shares(centre: float, width: float, reach: int) -> np.ndarray:
+    from scipy.special import erf
+
+    edges = np.arange(-reach, reach + 2) - 0.5
+    return np.diff(erf((edges - centre) / (width * np.sqrt(2))) / 2)
+
+
+def write_prf(
+    folder: Path, row: int, column: int, *, camera: int = 4, ccd: int = 1, issued: str = "2018243163600"
+) -> Path:
+    """Write a response as the mission does: 117 x 117 samples, 9 a pixel, of `mixture`."""
+    samples = np.zeros((117, 117))
+    for j in range(9):
+        for i in range(9):
+            # Sample 58 is on the star; pixel k of this phase lies (9 k + i - 58) / 9 px from it.
+            phase = (58 - i) / 9 - 6, (58 - j) / 9 - 6
+            samples[j::9, i::9] = mixture(column, row, 6, phase)
+    header = fits.Header({"DATATYPE": "PRF", "TELESCOP": "TESS", "CAM": float(camera), "CCD": float(ccd)})
+    header["CCD_RREF"], header["CCD_CREF"], header["NSAMP"] = float(row), float(column), 9.0
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"tess{issued}-prf-{camera}-{ccd}-row{row:04d}-col{column:04d}.fits"
+    fits.HDUList([fits.PrimaryHDU(samples, header), fits.ImageHDU(samples * 0)]).writeto(path)
+    return path

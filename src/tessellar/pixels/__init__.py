@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tessellar.pixels.averages import mean_image
+    from tessellar.pixels.response import MissionPRF, PixelResponse, add_stars
     from tessellar.pixels.stack import FrameStack
     from tessellar.pixels.stamp import AperturePixel, PixelSource, Span, Stamp
     from tessellar.pixels.targetpixel import TargetPixelSource
@@ -14,14 +15,28 @@ if TYPE_CHECKING:
 _HOMES = {
     "AperturePixel": "stamp",
     "FrameStack": "stack",
+    "MissionPRF": "response",
+    "PixelResponse": "response",
     "PixelSource": "stamp",
     "Span": "stamp",
     "Stamp": "stamp",
     "TargetPixelSource": "targetpixel",
+    "add_stars": "response",
     "mean_image": "averages",
 }
 
-__all__ = ["AperturePixel", "FrameStack", "PixelSource", "Span", "Stamp", "TargetPixelSource", "mean_image"]
+__all__ = [
+    "AperturePixel",
+    "FrameStack",
+    "MissionPRF",
+    "PixelResponse",
+    "PixelSource",
+    "Span",
+    "Stamp",
+    "TargetPixelSource",
+    "add_stars",
+    "mean_image",
+]
 
 
 def __getattr__(name: str) -> Any:

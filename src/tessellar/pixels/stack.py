@@ -165,7 +165,7 @@ class FrameStack:
         if None not in numbers:
             return np.array(numbers, dtype=np.int32)
         at_spacecraft = self.time - self.timecorr
-        return np.round((at_spacecraft - at_spacecraft[0]) * 86400 / self.cadence).astype(np.int32)
+        return np.asarray(np.round((at_spacecraft - at_spacecraft[0]) * 86400 / self.cadence), dtype=np.int32)
 
     @cached_property
     def missing(self) -> NDArray[np.int32]:

@@ -1,0 +1,327 @@
+"""Where on the pixels the light of a star falls: what every pixel response can do, and that of the mission.
+
+The mission gives, for a grid of places on each CCD, the share of a star's light in
+pixels of 13 x 13, with the star on 9 x 9 sub-pixel places. These are responses of
+whole pixels (integrated), so that drawing a star is interpolating: between the grid
+places bilinearly, between the sub-pixel places with a cubic spline, whose slopes are
+those of the image when the star moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tessellar.errors import InputError, MissingInput
+
+if TYPE_CHECKING:
+    from tessellar.products.images import PRF
+
+SAMPLES = 9
+#: Half the width of a drawn star, px.
+REACH = 7
+# The files end 6.5 px from the star; between 6 and 7 px the response fades out, so that no pixel
+# switches on or off while a star moves.
+_FADE = (6.0, 7.0)
+_MIDDLE = (REACH + 1) * SAMPLES
+# Numbers of columns that hold 1, the two slopes, and the three second derivatives.
+_TERMS = {0: 1, 1: 3, 2: 6}
+# The models whose names begin with this year were made for the sectors up to 3 (archive.stsci.edu, TESS PRF models).
+_FIRST_MODELS, _LAST_OF_FIRST = "2018", 3
+
+
+class PixelResponse(Protocol):
+    """Anything that tells where a star's light falls: the mission's files, or an effective PSF."""
+
+    @property
+    def reach(self) -> int:
+        """Pixels from the star's pixel to the border of its box."""
+
+    def boxes(self, column: ArrayLike, row: ArrayLike, derivatives: int = 0) -> NDArray[np.float32]:
+        """Share of each star's light in the pixels of a box about it.
+
+        Parameters
+        ----------
+        column, row : array-like, shape (n,)
+            Places on the CCD, 1-based; the box is centred on the nearest pixel.
+        derivatives : int
+            0: the shares; 1: also their slopes; 2: also second derivatives.
+
+        Returns
+        -------
+        float32 array, shape (n, terms, 2 reach + 1, 2 reach + 1)
+            Terms are P, dP/dx, dP/dy, then half d²P/dx², d²P/dxdy, half d²P/dy²; x is the star's
+            column, y its row. A shift by (dx, dy) is their sum with weights 1, dx, dy, dx², dx dy, dy².
+        """
+
+
+class MissionPRF:
+    """The pixel response of one CCD out of the mission's files.
+
+    Parameters
+    ----------
+    models : sequence of PRF
+        All of one camera, CCD and issue; their places must make a rectangular grid (one place will do).
+
+    Raises
+    ------
+    InputError
+        If they do not.
+
+    Examples
+    --------
+    >>> from tessellar.pixels import MissionPRF
+    >>> prf = MissionPRF.open("prf", camera=4, ccd=1, sector=1)  # doctest: +SKIP
+    >>> prf.boxes([1700.3], [250.0]).sum()  # doctest: +SKIP
+    1.0
+    """
+
+    def __init__(self, models: Sequence[PRF]) -> None:
+        if not models:
+            raise InputError("no pixel response functions were given")
+        kinds = {(model.camera, model.ccd, model.issued) for model in models}
+        if len(kinds) > 1:
+            raise InputError(f"pixel response functions of several CCDs or issues: {sorted(map(str, kinds))}")
+        self.camera, self.ccd, self.issued = models[0].camera, models[0].ccd, models[0].issued
+        self.columns = np.unique([model.column for model in models])
+        self.rows = np.unique([model.row for model in models])
+        at = {(model.row, model.column): model for model in models}
+        lacking = [(row, column) for row in self.rows for column in self.columns if (row, column) not in at]
+        if lacking:
+            row, column = lacking[0]
+            raise InputError(
+                f"the pixel response functions of camera {self.camera}, CCD {self.ccd} make no grid: "
+                f"none for row {row:.0f}, column {column:.0f}"
+            )
+        grid = [[_coefficients(at[row, column]) for column in self.columns] for row in self.rows]
+        self._coefficients = np.array(grid, dtype=np.float32)
+
+    @classmethod
+    def open(
+        cls,
+        source: str | PathLike[str] | Iterable[str | PathLike[str]],
+        *,
+        camera: int,
+        ccd: int,
+        sector: int | None = None,
+    ) -> MissionPRF:
+        """Read the files of one CCD.
+
+        Parameters
+        ----------
+        source : path-like or iterable of path-like
+            A folder, searched with all below it for ``*prf*.fits``; or the files.
+        camera, ccd : int
+            The CCD; files of others are passed over.
+        sector : int, optional
+            Chooses between the models for sectors up to 3 and those for later ones, where both are here.
+
+        Raises
+        ------
+        MissingInput
+            If there is no file for this CCD.
+        InputError
+            If their places do not make a grid, or two issues are here and no sector is given.
+        """
+        from tessellar.products import PRF, read
+
+        if isinstance(source, str | PathLike):
+            folder = Path(source)
+            paths = sorted(folder.rglob("*prf*.fits*")) if folder.is_dir() else [folder]
+        else:
+            paths = [Path(path) for path in source]
+        products = [read(path) for path in paths]
+        models = [each for each in products if isinstance(each, PRF) and (each.camera, each.ccd) == (camera, ccd)]
+        if not models:
+            raise MissingInput(f"{source}: no pixel response functions of camera {camera}, CCD {ccd}")
+        issues = {model.issued for model in models}
+        if len(issues) > 1:
+            if sector is None:
+                raise InputError(f"{source}: models of {len(issues)} issues; give the sector")
+            early = sector <= _LAST_OF_FIRST
+            models = [model for model in models if str(model.issued).startswith(_FIRST_MODELS) == early] or models
+        return cls(models)
+
+    @property
+    def reach(self) -> int:
+        """Pixels from the star's pixel to the border of its box."""
+        return REACH
+
+    def __repr__(self) -> str:
+        places = f"{len(self.rows)} x {len(self.columns)} places"
+        return f"<MissionPRF camera {self.camera}, CCD {self.ccd}, {places}, issued {self.issued}>"
+
+    def boxes(self, column: ArrayLike, row: ArrayLike, derivatives: int = 0) -> NDArray[np.float32]:
+        """Share of each star's light in the 15 x 15 pixels about it; see `PixelResponse.boxes`.
+
+        Outside the grid of places the response of its border is taken.
+        """
+        if derivatives not in _TERMS:
+            raise InputError(f"derivatives {derivatives!r}: give 0, 1 or 2")
+        columns, rows = np.atleast_1d(np.asarray(column, np.float64)), np.atleast_1d(np.asarray(row, np.float64))
+        side = 2 * REACH + 1
+        out = np.empty((len(columns), _TERMS[derivatives], side, side), dtype=np.float32)
+        if len(columns):
+            _kernel()(columns, rows, *self._places(columns, rows), self._coefficients, out)
+        return out
+
+    def noise_area(self, column: float, row: float) -> float:
+        """Noise-equivalent area at a place, px: 1 over the sum of the squared shares."""
+        return float(1 / (self.boxes(column, row).astype(np.float64) ** 2).sum())
+
+    def _places(self, columns: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+        """Of each star: grid row and column below it, and the weights of the ones above."""
+        found = []
+        for values, grid in ((rows, self.rows), (columns, self.columns)):
+            if len(grid) == 1:
+                found += [np.zeros(len(values), np.int64), np.zeros(len(values))]
+                continue
+            below = np.clip(np.searchsorted(grid, values, side="right") - 1, 0, len(grid) - 2)
+            share = (values - grid[below]) / (grid[below + 1] - grid[below])
+            found += [below, np.clip(share, 0.0, 1.0)]
+        return tuple(found)
+
+
+def _coefficients(model: PRF) -> NDArray[np.float64]:
+    """Spline coefficients of a model: faded out at its border, each sub-pixel phase normalised to 1."""
+    from scipy.ndimage import spline_filter
+
+    if model.samples != SAMPLES or model.image.shape != (117, 117):
+        raise InputError(f"{model.path}: {model.image.shape} samples, {model.samples} a pixel, not 117 x 117 and 9")
+    side = 2 * _MIDDLE + 1
+    margin = (side - 117) // 2
+    samples = np.pad(np.asarray(model.image, dtype=np.float64), margin, mode="edge")
+    distance = np.abs(np.arange(side) - _MIDDLE) / SAMPLES
+    fading = np.clip((distance - _FADE[0]) / (_FADE[1] - _FADE[0]), 0, 1)
+    fade = np.cos(0.5 * np.pi * fading) ** 2
+    samples *= fade[:, None] * fade[None, :]
+    for phase_row in range(SAMPLES):
+        for phase_column in range(SAMPLES):
+            phase = samples[phase_row::SAMPLES, phase_column::SAMPLES]
+            phase /= phase.sum()
+    return np.asarray(spline_filter(samples, order=3, mode="mirror"))
+
+
+@cache
+def _kernel() -> Any:
+    from numba import njit
+
+    return njit(cache=True, fastmath=True, nogil=True)(_draw)
+
+
+def _draw(columns, rows, row_below, row_share, column_below, column_share, coefficients, out):  # type: ignore[no-untyped-def]
+    """Draw stars: cubic B-splines on the samples, bilinear between grid places. Compiled by numba."""
+    terms = out.shape[1]
+    side = out.shape[2]
+    reach = (side - 1) // 2
+    middle = (reach + 1) * 9
+    orders = 1 if terms == 1 else (2 if terms == 3 else 3)
+    weights = np.zeros((2, 3, 4))
+    across = np.zeros((3, side * 4, side))
+    for star in range(len(columns)):
+        first = np.zeros(2, np.int64)
+        for axis in range(2):
+            place = rows[star] if axis == 0 else columns[star]
+            nearest = np.floor(place + 0.5)
+            u = -9.0 * (place - nearest)
+            base = np.floor(u)
+            t = u - base
+            first[axis] = middle - 9 * reach + int(base) - 1
+            weights[axis, 0, 0] = (1 - t) ** 3 / 6
+            weights[axis, 0, 1] = (3 * t**3 - 6 * t**2 + 4) / 6
+            weights[axis, 0, 2] = (-3 * t**3 + 3 * t**2 + 3 * t + 1) / 6
+            weights[axis, 0, 3] = t**3 / 6
+            # The star's place enters with -9 samples a pixel.
+            weights[axis, 1, 0] = 4.5 * (1 - t) ** 2
+            weights[axis, 1, 1] = -4.5 * (3 * t**2 - 4 * t)
+            weights[axis, 1, 2] = -4.5 * (-3 * t**2 + 2 * t + 1)
+            weights[axis, 1, 3] = -4.5 * t**2
+            weights[axis, 2, 0] = 40.5 * (1 - t)
+            weights[axis, 2, 1] = 40.5 * (3 * t - 2)
+            weights[axis, 2, 2] = 40.5 * (-3 * t + 1)
+            weights[axis, 2, 3] = 40.5 * t
+        across[:orders] = 0.0
+        for corner in range(4):
+            up, right = corner // 2, corner % 2
+            share = (row_share[star] if up else 1 - row_share[star]) * (
+                column_share[star] if right else 1 - column_share[star]
+            )
+            if share == 0.0:
+                continue
+            table = coefficients[row_below[star] + up, column_below[star] + right]
+            for j in range(side * 4):
+                line = first[0] + 9 * (j // 4) + j % 4
+                for order in range(orders):
+                    for k in range(side):
+                        at = first[1] + 9 * k
+                        value = 0.0
+                        for b in range(4):
+                            value += weights[1, order, b] * table[line, at + b]
+                        across[order, j, k] += share * value
+        for term in range(terms):
+            # P, Px, Py, Pxx / 2, Pxy, Pyy / 2: orders along columns and rows.
+            along_x = 1 if term == 1 or term == 4 else (2 if term == 3 else 0)
+            along_y = 1 if term == 2 or term == 4 else (2 if term == 5 else 0)
+            for j in range(side):
+                for k in range(side):
+                    value = 0.0
+                    for a in range(4):
+                        value += weights[0, along_y, a] * across[along_x, 4 * j + a, k]
+                    out[star, term, j, k] = value
+
+
+def add_stars(
+    image: NDArray[np.floating[Any]],
+    corner: tuple[int, int],
+    column: NDArray[np.float64],
+    row: NDArray[np.float64],
+    flux: NDArray[np.floating[Any]],
+    response: PixelResponse,
+) -> None:
+    """Add stars to an image, in place.
+
+    Parameters
+    ----------
+    image : array (rows, columns)
+        In e-/s.
+    corner : (int, int)
+        CCD column and row of its pixel [0, 0], 1-based.
+    column, row, flux : array (n,)
+        Places of the stars, 1-based, and their light in e-/s. What falls outside the image is lost.
+    response : PixelResponse
+        Where their light falls.
+    """
+    boxes = response.boxes(column, row)[:, 0]
+    _adder()(image, *box_corners(column, row, corner, response.reach), np.asarray(flux, np.float64), boxes)
+
+
+def box_corners(
+    column: NDArray[np.float64], row: NDArray[np.float64], corner: tuple[int, int], reach: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First row and column, in an image that begins at `corner`, of the boxes about stars."""
+    left = np.floor(np.asarray(column) + 0.5).astype(np.int64) - reach - corner[0]
+    bottom = np.floor(np.asarray(row) + 0.5).astype(np.int64) - reach - corner[1]
+    return bottom, left
+
+
+@cache
+def _adder() -> Any:
+    from numba import njit
+
+    return njit(cache=True, nogil=True)(_add)
+
+
+def _add(image, bottoms, lefts, flux, boxes):  # type: ignore[no-untyped-def]
+    """Add boxes times fluxes to an image. Compiled by numba."""
+    high, wide = image.shape
+    for star in range(len(flux)):
+        bottom, left = bottoms[star], lefts[star]
+        for j in range(max(0, -bottom), min(boxes.shape[1], high - bottom)):
+            for k in range(max(0, -left), min(boxes.shape[2], wide - left)):
+                image[bottom + j, left + k] += flux[star] * boxes[star, j, k]
