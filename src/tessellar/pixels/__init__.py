@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tessellar.pixels.response import MissionPRF, PixelResponse, add_stars
     from tessellar.pixels.stack import FrameStack
     from tessellar.pixels.stamp import AperturePixel, PixelSource, Span, Stamp
+    from tessellar.pixels.stars import StarField
     from tessellar.pixels.targetpixel import TargetPixelSource
 
 _HOMES = {
@@ -20,6 +21,7 @@ _HOMES = {
     "PixelSource": "stamp",
     "Span": "stamp",
     "Stamp": "stamp",
+    "StarField": "stars",
     "TargetPixelSource": "targetpixel",
     "add_stars": "response",
     "mean_image": "averages",
@@ -33,6 +35,7 @@ __all__ = [
     "PixelSource",
     "Span",
     "Stamp",
+    "StarField",
     "TargetPixelSource",
     "add_stars",
     "mean_image",
