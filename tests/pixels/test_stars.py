@@ -90,8 +90,14 @@ def test_proper_motion_is_the_usual_formula(ra: float, dec: float, east: float, 
 def test_positions_agree_with_astropys_proper_motion() -> None:
     from astropy.time import Time
 
-    star = SkyCoord(269.452 * u.deg, 4.6933 * u.deg, pm_ra_cosdec=-802.8 * u.mas / u.yr,
-                    pm_dec=10362.5 * u.mas / u.yr, distance=1.83 * u.pc, obstime=Time(2451544.5, format="jd"))  # fmt: skip
+    star = SkyCoord(
+        269.452 * u.deg,
+        4.6933 * u.deg,
+        pm_ra_cosdec=-802.8 * u.mas / u.yr,
+        pm_dec=10362.5 * u.mas / u.yr,
+        distance=1.83 * u.pc,
+        obstime=Time(2451544.5, format="jd"),
+    )
     then = star.apply_space_motion(new_obstime=Time(2457000 + 2770.0, format="jd"))
     ra, dec = move([269.452], [4.6933], [-802.8], [10362.5], 2770.0)
     assert SkyCoord(ra, dec, unit="deg")[0].separation(then).arcsec < 0.05

@@ -313,10 +313,10 @@ def _columns(catalog: Table | Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]
         if name is None:
             columns[ours] = np.zeros(len(columns["ra"]))
             continue
-        values = np.ma.asarray(catalog[name])
+        values: Any = np.ma.asarray(catalog[name])
         try:
             # TIC ids come as text from some archives; they are whole numbers that a double would keep, up to 2^53.
-            numbers = values.astype(np.int64 if ours == "tic" else np.float64)
+            numbers: Any = values.astype(np.int64 if ours == "tic" else np.float64)
         except ValueError as error:
             raise InputError(f"column {name} of the catalogue holds no numbers: {error}") from error
         columns[ours] = np.asarray(numbers.filled(0 if ours == "tic" else np.nan))
@@ -332,6 +332,6 @@ def _discarded(catalog: Table | Mapping[str, ArrayLike], count: int) -> NDArray[
     name = next((each for each in names if str(each).lower() == "disposition"), None)
     if name is None:
         return np.zeros(count, dtype=bool)
-    words = np.ma.asarray(catalog[name])
+    words: Any = np.ma.asarray(catalog[name])
     texts = ["" if word is None or word is np.ma.masked else str(word).strip() for word in words]
     return np.array([text not in ("", "3", "None", "nan", "--") for text in texts], dtype=bool)
