@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tessellar.mission.ccd import Located, ccd_wcs, footprint, locate
+    from tessellar.mission.ccd import Located, ccd_wcs, footprint, locate, locate_many
     from tessellar.mission.flags import DEFAULT_MASK, MASKS, decode, flags_of, good
     from tessellar.mission.names import ProductName, build_name, match_name, parse_name
     from tessellar.mission.sectors import Sector, all_sectors, get_sector
@@ -29,6 +29,7 @@ __all__ = [
     "get_sector",
     "good",
     "locate",
+    "locate_many",
     "match_name",
     "parse_name",
     "time_to_btjd",
@@ -39,7 +40,7 @@ _HOMES = {
     "sectors": ("Sector", "all_sectors", "get_sector"),
     "flags": ("DEFAULT_MASK", "MASKS", "decode", "flags_of", "good"),
     "time": ("BTJD_ORIGIN", "btjd_to_time", "time_to_btjd"),
-    "ccd": ("Located", "ccd_wcs", "footprint", "locate"),
+    "ccd": ("Located", "ccd_wcs", "footprint", "locate", "locate_many"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

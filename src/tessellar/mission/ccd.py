@@ -20,7 +20,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import InputError
 from tessellar.mission.sectors import get_sector, read_data
@@ -77,19 +77,76 @@ def locate(ra: float, dec: float, sectors: Iterable[int] | None = None) -> list[
     >>> str(place.field), round(place.column), round(place.row)
     ('s0001-4-1', 1624, 393)
     """
-    if not (np.isfinite(ra) and np.isfinite(dec) and -90 <= dec <= 90):
-        raise InputError(f"position {ra:g} {dec:g} is not on the sky: give degrees, declination from -90 to 90")
+    found = locate_many([ra], [dec], sectors)
+    return [
+        Located(Field(int(sector), int(camera), int(ccd)), float(column), float(row))
+        for _, sector, camera, ccd, column, row in zip(*found, strict=True)
+    ]
+
+
+def locate_many(ra: ArrayLike, dec: ArrayLike, sectors: Iterable[int] | None = None) -> tuple[NDArray[Any], ...]:
+    """Find the CCDs on which each of many positions falls.
+
+    Parameters
+    ----------
+    ra, dec : array-like of shape (n,)
+        ICRS, degrees, at the epoch of observation.
+    sectors : iterable of int, optional
+        By default all sectors of the table, also those that are only scheduled.
+
+    Returns
+    -------
+    index, sector, camera, ccd, column, row : arrays of shape (m,)
+        One element for each position and CCD that it falls on, sorted by
+        position and sector. `index` counts the positions from 0; `column` and
+        `row` are 1-based pixels of a full-frame image.
+
+    Raises
+    ------
+    InputError
+        If a position is not on the sky, or a sector is not in the table.
+
+    Examples
+    --------
+    >>> from tessellar.mission import locate_many
+    >>> index, sector, camera, ccd, column, row = locate_many([63.37389, 0.0], [-69.226789, 90.0], sectors=[1, 2])
+    >>> index.tolist(), sector.tolist(), camera.tolist(), ccd.tolist()
+    ([0, 0], [1, 2], [4, 4], [1, 2])
+    """
+    ra, dec = np.atleast_1d(np.asarray(ra, np.float64)), np.atleast_1d(np.asarray(dec, np.float64))
+    off = ~(np.isfinite(ra) & np.isfinite(dec) & (np.abs(dec) <= 90))
+    if off.any():
+        where = int(np.argmax(off))
+        raise InputError(
+            f"position {ra[where]:g} {dec[where]:g} is not on the sky: give degrees, declination from -90 to 90"
+        )
     table = _table()
-    near = table["cosine"](ra, dec) > np.cos(np.radians(_REACH))
+    rows = np.arange(len(table["field"]))
     if sectors is not None:
-        near &= np.isin(table["field"][:, 0], [get_sector(sector).number for sector in sectors])
-    places = []
-    for index in np.flatnonzero(near):
-        field = Field(*(int(value) for value in table["field"][index]))
-        column, row = (float(value) for value in ccd_plane(field).to_pixel(ra, dec))
-        if FIRST_COLUMN - 0.5 <= column < LAST_COLUMN + 0.5 and FIRST_ROW - 0.5 <= row < LAST_ROW + 0.5:
-            places.append(Located(field, column, row))
-    return places
+        wanted = [get_sector(sector).number for sector in sectors]
+        rows = rows[np.isin(table["field"][:, 0], wanted)]
+    stars = _unit_vectors(ra, dec)
+    reach = np.cos(np.radians(_REACH))
+    pieces = [_on_ccd(Field(*map(int, table["field"][i])), np.flatnonzero(stars @ table["vectors"][i] > reach), ra, dec)
+              for i in rows]  # fmt: skip
+    columns = [np.concatenate(parts) for parts in zip(*(piece for piece in pieces if piece is not None), strict=True)]
+    if not columns:
+        return (*(np.zeros(0, dtype=np.int64) for _ in range(4)), np.zeros(0), np.zeros(0))
+    order = np.lexsort((columns[3], columns[2], columns[1], columns[0]))
+    return tuple(column[order] for column in columns)
+
+
+def _on_ccd(field: Field, near: NDArray[np.int64], ra: Array, dec: Array) -> tuple[NDArray[Any], ...] | None:
+    """Return the rows of `locate_many` for one CCD; None if no position falls on it."""
+    if not len(near):
+        return None
+    column, row = ccd_plane(field).to_pixel(ra[near], dec[near])
+    on = (column >= FIRST_COLUMN - 0.5) & (column < LAST_COLUMN + 0.5)
+    on &= (row >= FIRST_ROW - 0.5) & (row < LAST_ROW + 0.5)
+    if not on.any():
+        return None
+    same = (np.full(int(on.sum()), value) for value in (field.sector, field.camera, field.ccd))
+    return (near[on], *same, column[on], row[on])
 
 
 def footprint(field: Field) -> tuple[Array, Array]:
@@ -166,15 +223,9 @@ def _table() -> dict[str, Any]:
     lines = read_data("ccd_wcs.csv")
     data = np.loadtxt(lines[1:], delimiter=",")
     fields, values = data[:, :3].astype(int), data[:, 3:]
-    ra, dec = np.radians(values[:, 0]), np.radians(values[:, 1])
-    vectors = np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
-
-    def cosine(ra: float, dec: float) -> Array:
-        ra, dec = np.radians(ra), np.radians(dec)
-        return np.asarray(vectors @ [np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
-
+    vectors = _unit_vectors(values[:, 0], values[:, 1])
     index = {tuple(int(part) for part in field): i for i, field in enumerate(fields)}
-    return {"field": fields, "values": values, "index": index, "cosine": cosine}
+    return {"field": fields, "values": values, "index": index, "vectors": vectors}
 
 
 @cache
@@ -182,3 +233,8 @@ def _sip() -> dict[str, Any]:
     text = files("tessellar.mission").joinpath("data", "ccd_sip.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
+
+
+def _unit_vectors(ra: Array, dec: Array) -> Array:
+    ra, dec = np.radians(ra), np.radians(dec)
+    return np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])

@@ -189,7 +189,7 @@ class TimeSeries(Observed):
         """The meaning of the bits of `quality`."""
         from tessellar.mission.flags import flags_of
 
-        return flags_of(self._layout.flags or self.author)
+        return flags_of(self._layout.flags or self.author, self.sector)
 
     def good(self, mask: str | int = "default") -> NDArray[np.bool_]:
         """Tell which cadences have a time and none of the flags of `mask`.
