@@ -32,11 +32,13 @@ class Settings:
     data_dir : str
         The folder that files are fetched into when none is given; empty for the working folder.
     connections : int
-        Connections to one host at a time.
+        The most connections to one host at a time; files are fetched over 4 at first, more where the host bears it.
     connect_timeout, idle_timeout : float
         Seconds to wait for a connection, and for the next bytes on one.
+    min_rate : float
+        Bytes per second; a transfer that stays slower for a whole idle time-out is broken off and tried again.
     attempts : int
-        Tries of one request or file before it counts as failed.
+        Tries of one request or file before it counts as failed; one that brought a file further is not counted.
     retry_wait : float
         Seconds before the second try; the pause doubles from there, with jitter.
     page_size : int
@@ -45,9 +47,10 @@ class Settings:
 
     archive: str = "mast"
     data_dir: str = ""
-    connections: int = 4
+    connections: int = 8
     connect_timeout: float = 10.0
     idle_timeout: float = 60.0
+    min_rate: float = 1000.0
     attempts: int = 6
     retry_wait: float = 1.0
     page_size: int = 5000
@@ -59,8 +62,9 @@ class Settings:
         for name in ("connect_timeout", "idle_timeout"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"setting {name} = {getattr(self, name)}: it must be more than 0 seconds")
-        if not self.retry_wait >= 0:
-            raise ConfigError(f"setting retry_wait = {self.retry_wait}: it must be 0 seconds or more")
+        for name in ("retry_wait", "min_rate"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"setting {name} = {getattr(self, name)}: it must be 0 or more")
 
 
 def config_folder() -> Path:

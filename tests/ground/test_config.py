@@ -15,7 +15,7 @@ def write_settings(text: str) -> None:
 
 
 def test_the_order_of_sources(monkeypatch):
-    assert config.load().connections == 4
+    assert config.load().connections == 8
     write_settings('connections = 3\narchive = "http://127.0.0.1:1"\n')
     assert config.load().connections == 3
     monkeypatch.setenv("TESSELLAR_CONNECTIONS", "2")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import random
 import socket
+import time
 from email.utils import formatdate
 
 import pytest
@@ -14,6 +16,7 @@ from tessellar.errors import (
     AuthError,
     IntegrityError,
     Interrupted,
+    NoSpace,
     NotFound,
     Unavailable,
     UnexpectedReply,
@@ -104,8 +107,8 @@ def test_only_a_matching_answer_is_appended(server, tmp_path, second):
 
 
 def test_a_file_that_changed_between_two_tries_starts_over(server, tmp_path):
-    server.plan["/a.dat"] = [Misbehaviour(cut_after=200_000)]
-    (outcome,) = fetch(server, tmp_path, "a.dat", settings=Settings(attempts=1))
+    server.plan["/a.dat"] = [Misbehaviour(cut_after=200_000), Misbehaviour(cut_after=0)]
+    (outcome,) = fetch(server, tmp_path, "a.dat", settings=Settings(attempts=1, retry_wait=0))
     assert isinstance(outcome.error, Interrupted)
     assert leftovers(tmp_path) == ["a.dat.part"]
     server.files["/a.dat"] = BODY[::-1]
@@ -175,3 +178,95 @@ def test_it_works_inside_a_running_loop(server, tmp_path):
     (outcome,) = asyncio.run(notebook_cell())
     assert outcome.kept is not None
     assert outcome.kept.path.read_bytes() == BODY
+
+
+def test_attempts_that_bring_a_file_further_are_free(server, tmp_path):
+    server.plan["/a.dat"] = [Misbehaviour(cut_after=70_000)] * 4
+    (outcome,) = fetch(server, tmp_path, "a.dat", settings=Settings(attempts=1, retry_wait=0))
+    assert outcome.error is None
+    assert outcome.attempts == 5
+    assert server.sent["/a.dat"] == len(BODY)
+
+
+def test_a_file_that_never_ends_is_given_up(server, tmp_path):
+    # Each answer is another version, cut after much of it: none brings the file further than the first did.
+    server.answer = lambda path: Misbehaviour(
+        status=200, headers={"ETag": f'"{len(server.requests)}"'}, body=BODY, cut_after=200_000
+    )
+    (outcome,) = fetch(server, tmp_path, "a.dat")
+    assert isinstance(outcome.error, Interrupted)
+    assert outcome.attempts <= 2 * SETTINGS.attempts
+
+
+def test_retry_after_is_waited_for(server, tmp_path):
+    server.plan["/a.dat"] = [Misbehaviour(status=503, headers={"Retry-After": "1"})]
+    start = time.monotonic()
+    (outcome,) = fetch(server, tmp_path, "a.dat")
+    assert outcome.error is None
+    assert time.monotonic() - start >= 1.0
+
+
+def test_what_is_not_whole_at_the_deadline_is_given_up_and_goes_on_later(server, tmp_path):
+    server.files["/b.dat"] = b"b" * 1000
+    server.plan["/a.dat"] = [Misbehaviour(cut_after=200_000), Misbehaviour(status=503, headers={"Retry-After": "60"})]
+    remotes = [Remote(name, f"{server.url}/{name}", name, "TESS", "obs") for name in ("a.dat", "b.dat")]
+    store, outcomes = Store(tmp_path), []
+    start = time.monotonic()
+    run(transfer(remotes, store, SETTINGS, outcomes, deadline=0.7))
+    assert time.monotonic() - start < 5
+    errors = {outcome.remote.uri: outcome.error for outcome in outcomes}
+    assert errors["b.dat"] is None
+    assert "a.dat was not whole when the 0.7 s" in str(errors["a.dat"])
+    fetch(server, tmp_path, "a.dat")
+    assert final(tmp_path).read_bytes() == BODY
+    assert server.sent["/a.dat"] == len(BODY)
+
+
+def test_a_host_that_gives_nothing_is_not_asked_for_ever(server, tmp_path):
+    server.answer = lambda path: Misbehaviour(status=503)
+    names = [f"{number}.dat" for number in range(300)]
+    outcomes = fetch(server, tmp_path, *names)
+    assert len(outcomes) == 300
+    assert all(isinstance(outcome.error, Unavailable) for outcome in outcomes)
+    assert len(server.requests) < 300
+    assert any("gave none of the 10 files before" in str(outcome.error) for outcome in outcomes)
+
+
+@pytest.mark.parametrize("name", ["a.fits", "a.fits.gz"])
+def test_a_body_that_a_server_packed_is_unpacked_and_one_that_is_packed_is_not(server, tmp_path, name):
+    plain = b"SIMPLE  =                    T".ljust(80) + b"BITPIX  =                    8".ljust(80)
+    plain = (plain + b"NAXIS   =                    0".ljust(80) + b"END".ljust(80)).ljust(2880)
+    packed = gzip.compress(plain)
+    server.plan[f"/{name}"] = [Misbehaviour(status=200, headers={"Content-Encoding": "gzip"}, body=packed)]
+    (outcome,) = fetch(server, tmp_path, name)
+    assert outcome.error is None
+    assert final(tmp_path, name).read_bytes() == (plain if name == "a.fits" else packed)
+
+
+def test_a_file_that_cannot_fit_is_refused_before_its_first_byte(server, tmp_path, monkeypatch):
+    class Full:
+        f_bavail, f_frsize = 10, 1000
+
+    monkeypatch.setattr("tessellar.net.job.os.statvfs", lambda _: Full)
+    (outcome,) = fetch(server, tmp_path, "a.dat")
+    assert isinstance(outcome.error, NoSpace)
+    assert "0.3 MB are to come" in str(outcome.error)
+    assert leftovers(tmp_path) == []
+
+
+def test_files_known_to_be_here_need_no_connection(server, tmp_path, monkeypatch):
+    fetch(server, tmp_path, "a.dat")
+    monkeypatch.setattr("httpx.AsyncClient", None)
+    (outcome,) = fetch(server, tmp_path, "a.dat")
+    assert outcome.attempts == 0
+    assert outcome.kept.path == final(tmp_path)
+
+
+def test_a_file_under_another_name_is_not_taken_for_it(server, tmp_path):
+    server.files["/b/a.dat"] = b"other"
+    fetch(server, tmp_path, "a.dat")
+    other = Remote("mast:OTHER/a.dat", f"{server.url}/b/a.dat", "a.dat", "TESS", "obs")
+    store, outcomes = Store(tmp_path), []
+    run(transfer([other], store, SETTINGS, outcomes))
+    assert "has the same name" in str(outcomes[0].error)
+    assert final(tmp_path).read_bytes() == BODY

@@ -20,8 +20,12 @@ def received(body: bytes) -> Received:
 
 
 def put(store: Store, body: bytes = BODY, remote: Remote = REMOTE):
-    store.plan(remote).path.write_bytes(body)
-    return store.commit(remote, received(body))
+    claim = store.claim(remote)
+    try:
+        store.plan(remote).path.write_bytes(body)
+        return store.commit(remote, received(body))
+    finally:
+        claim.release()
 
 
 def test_knows_exists_and_verified_are_three_questions(tmp_path):

@@ -10,7 +10,7 @@ from tessellar import config
 from tessellar.access.opening import archive_of
 from tessellar.access.searching import list_products
 from tessellar.archives import Archive
-from tessellar.errors import NoPermission
+from tessellar.errors import InputError, NoPermission
 from tessellar.net import Outcome, Remote, run, transfer
 from tessellar.products.tables import ObservationTable, ProductTable
 from tessellar.progress import Listener, ignore
@@ -40,6 +40,7 @@ def fetch(
     *,
     flat: bool = False,
     archive: str | Archive | None = None,
+    deadline: float | None = None,
     listener: Listener = ignore,
 ) -> Manifest:
     """Fetch files, several at a time, each verified before it gets its name.
@@ -58,6 +59,8 @@ def fetch(
         Put files straight into `folder`, not into ``mastDownload/<collection>/<obs_id>``.
     archive : str or Archive, optional
         By default the one that the table came from.
+    deadline : float, optional
+        Seconds after which what is not whole is given up; the same fetch goes on with it later.
     listener : callable, optional
         Told of bytes as they arrive.
 
@@ -68,11 +71,15 @@ def fetch(
 
     Raises
     ------
+    InputError
+        If the deadline is not a time to come.
     StoreError
         If nothing can be kept in the folder.
     FetchInterrupted
         On Ctrl-C; it carries the manifest.
     """
+    if deadline is not None and not deadline > 0:
+        raise InputError(f"a deadline of {deadline:g} s cannot be met: give more than 0 seconds")
     opened = archive_of(archive if archive is not None else what.meta.get("archive"))
     if isinstance(what, ObservationTable):
         what = list_products(what, archive=opened, listener=listener)
@@ -80,7 +87,7 @@ def fetch(
     target = Path(folder or settings.data_dir or ".").expanduser().absolute()
     check_folder(target)
     remotes = [_remote(opened, row) for row in what.rows()]
-    return _fetch(remotes, target, flat, settings, listener)
+    return fetch_remotes(remotes, target, flat=flat, deadline=deadline, listener=listener)
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> Path:
@@ -94,15 +101,29 @@ def write_manifest(manifest: Manifest, folder: Path) -> Path:
     return path
 
 
-def _fetch(remotes: list[Remote], folder: Path, flat: bool, settings: config.Settings, listener: Listener) -> Manifest:
+def fetch_remotes(
+    remotes: list[Remote],
+    folder: Path,
+    *,
+    flat: bool = False,
+    deadline: float | None = None,
+    listener: Listener = ignore,
+) -> Manifest:
+    """Fetch files whose place in the archive is known: what `fetch` does once it has asked where they are.
+
+    Raises
+    ------
+    FetchInterrupted
+        On Ctrl-C; it carries the manifest.
+    """
     store = Store(folder, flat=flat)
     outcomes: list[Outcome] = []
 
     def again(some: list[Remote]) -> Manifest:
-        return _fetch(some, folder, flat, settings, listener)
+        return fetch_remotes(some, folder, flat=flat, deadline=deadline, listener=listener)
 
     try:
-        run(transfer(remotes, store, settings, outcomes, listener))
+        run(transfer(remotes, store, config.load(), outcomes, listener, deadline=deadline))
     except KeyboardInterrupt as error:
         raise FetchInterrupted(Manifest.from_outcomes(remotes, outcomes, again)) from error
     finally:

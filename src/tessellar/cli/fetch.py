@@ -17,8 +17,9 @@ from tessellar.progress import drawn
 @selection
 @click.option("--out", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Folder to fetch into.")
 @click.option("--flat", is_flag=True, help="Put files straight into DIR.")
+@click.option("--deadline", type=float, metavar="S", help="Give up what is not here after so many seconds.")
 @click.pass_obj
-def command(settings: Globals, /, out: Path | None, flat: bool, **chosen: Any) -> int:
+def command(settings: Globals, /, out: Path | None, flat: bool, deadline: float | None, **chosen: Any) -> int:
     """Download the files that `find` lists, verified; print the manifest.
 
     Run it again to continue what was interrupted: what is here is not fetched twice.
@@ -39,7 +40,7 @@ def command(settings: Globals, /, out: Path | None, flat: bool, **chosen: Any) -
     interrupted = False
     with drawn(settings.quiet or settings.json) as listener:
         try:
-            manifest = fetch(table, folder, flat=flat, listener=listener)
+            manifest = fetch(table, folder, flat=flat, deadline=deadline, listener=listener)
         except FetchInterrupted as error:
             manifest, interrupted = error.manifest, True
     _show(settings, manifest, folder)

@@ -7,8 +7,20 @@ what to ask for, a `Sink` says where bytes go and when they are a whole file.
 from __future__ import annotations
 
 from tessellar.net.loop import run
-from tessellar.net.sink import Kept, Partial, Received, Remote, Sink
+from tessellar.net.sink import Claim, Kept, Partial, Received, Remote, Sink
 from tessellar.net.transfer import Outcome, transfer
 from tessellar.net.transport import Reply, Transport
 
-__all__ = ["Kept", "Outcome", "Partial", "Received", "Remote", "Reply", "Sink", "Transport", "run", "transfer"]
+__all__ = [
+    "Claim",
+    "Kept",
+    "Outcome",
+    "Partial",
+    "Received",
+    "Remote",
+    "Reply",
+    "Sink",
+    "Transport",
+    "run",
+    "transfer",
+]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Executor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -43,6 +43,22 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise
     except CancelledError as error:
         raise KeyboardInterrupt from error
+
+
+async def in_thread(pool: Executor, work: Callable[[], T]) -> T:
+    """Run work that blocks in a thread of `pool`.
+
+    When the task is cancelled, the work is waited for all the same: what it
+    does with files is never cut in the middle.
+    """
+    future = asyncio.get_running_loop().run_in_executor(pool, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        if not future.cancelled():
+            future.exception()  # looked at, so that asyncio does not report it as forgotten
+        raise
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:

@@ -76,23 +76,40 @@ class Kept:
     note: str = ""
 
 
+class Claim(Protocol):
+    """The right to write one file; nobody else, in this process or another, has it at the same time."""
+
+    def release(self) -> None:
+        """Give it back; a partial file without a byte goes away."""
+
+
 class Sink(Protocol):
     """Who keeps the files.
 
-    Every method is called from the I/O thread. None of them may touch the network.
+    Methods are called from several threads at once, but for one file in the
+    order in which they stand here, and all but `recall` only under a claim.
+    None of them may touch the network.
     """
 
-    def has(self, remote: Remote) -> Kept | None:
-        """Return the file if it is here and verified."""
+    def recall(self, remote: Remote) -> Kept | None:
+        """Return the file if it is known to be here and unchanged; a matter of microseconds."""
 
-    def plan(self, remote: Remote) -> Partial:
-        """Say where the bytes go and what is there of them.
+    def claim(self, remote: Remote) -> Claim | None:
+        """Take the right to write the file, or return None while somebody else has it.
 
         Raises
         ------
+        InputError
+            If no file can have its name.
         StoreError
             If this machine cannot keep the file.
         """
+
+    def has(self, remote: Remote) -> Kept | None:
+        """Return the file if it is here and whole; looks closely at what is not known."""
+
+    def plan(self, remote: Remote) -> Partial:
+        """Say where the bytes go and what is there of them."""
 
     def begin(self, remote: Remote, validator: str | None) -> None:
         """Take note that the partial file now holds bytes of the version named by `validator`."""
@@ -103,7 +120,7 @@ class Sink(Protocol):
         Raises
         ------
         IntegrityError
-            If it is not the file that was promised; the partial file is gone.
+            If it is not the file that was promised; the partial file is empty then.
         StoreError
             If this machine cannot keep it.
         """

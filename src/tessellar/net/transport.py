@@ -70,7 +70,7 @@ class Transport:
         self._client = httpx.AsyncClient(
             headers={"User-Agent": f"tessellar/{__version__}"},
             timeout=httpx.Timeout(settings.idle_timeout, connect=settings.connect_timeout, pool=None),
-            limits=httpx.Limits(max_connections=settings.connections, max_keepalive_connections=settings.connections),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=settings.connections),
             follow_redirects=True,
         )
         return self

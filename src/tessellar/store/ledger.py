@@ -95,11 +95,15 @@ class Ledger:
         return self._select("ORDER BY path")
 
     def record(self, entry: Entry) -> None:
-        """Remember a whole file; what was known of it, whole or partial, is replaced."""
+        """Remember a whole file; what was known of it is replaced."""
         marks = ", ".join("?" * len(fields(Entry)))
         with self._writing() as connection:
             connection.execute(f"INSERT OR REPLACE INTO file ({_COLUMNS}) VALUES ({marks})", astuple(entry))
-            connection.execute("DELETE FROM partial WHERE path = ?", (entry.path,))
+
+    def settle(self, path: str) -> None:
+        """Forget the partial file of `path`: it has become whole."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM partial WHERE path = ?", (path,))
 
     def forget(self, path: str) -> None:
         """Drop what is known of a file."""

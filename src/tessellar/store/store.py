@@ -7,8 +7,9 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tessellar.errors import IntegrityError, NoPermission, ProductError, StoreError
+from tessellar.errors import InputError, IntegrityError, NoPermission, ProductError, StoreError
 from tessellar.net import Kept, Partial, Received, Remote
+from tessellar.store import claims
 from tessellar.store.layout import relative_path
 from tessellar.store.ledger import Entry, Ledger
 from tessellar.store.verify import check_whole
@@ -82,14 +83,31 @@ class Store:
 
     # -- the sink that the transfer engine fills -------------------------------------------------
 
+    def recall(self, remote: Remote) -> Kept | None:
+        """Return the file if the ledger has it and neither its size nor its time has changed, wherever it lies."""
+        for entry in self.ledger.find_uri(remote.uri):
+            path = self.folder / entry.path
+            if _unchanged(path, entry):
+                return Kept(path, entry.size, entry.sha256, "already here")
+        return None
+
+    def claim(self, remote: Remote) -> claims.Claim | None:
+        """Lock the partial file; None while another process or thread fetches this file."""
+        path = self._path(remote)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return claims.claim(_part(path))
+
     def has(self, remote: Remote) -> Kept | None:
         """Return the file if it is here and verified; a stranger under its name is checked, or set aside."""
+        kept = self.recall(remote)
+        if kept is not None:
+            return kept
         path = self._path(remote)
-        if not path.is_file():
-            return None
         entry = self.ledger.find(self._key(path))
-        if entry is not None and _unchanged(path, entry):
-            return Kept(path, entry.size, entry.sha256, "already here")
+        if not path.is_file():
+            return None if entry is None else self._finish(entry, path)
+        if entry is not None and entry.uri != remote.uri and _unchanged(path, entry):
+            raise InputError(f"{path}: holds {entry.uri}; {remote.uri} has the same name: fetch it into another folder")
         sha256 = _digest(path)
         if entry is not None and entry.sha256 == sha256:
             self.ledger.record(_entry(self._key(path), remote, path, sha256, entry.etag))
@@ -112,7 +130,6 @@ class Store:
     def plan(self, remote: Remote) -> Partial:
         """Say where the bytes go, and how many of which version are there."""
         path = self._path(remote)
-        path.parent.mkdir(parents=True, exist_ok=True)
         part = _part(path)
         size = part.stat().st_size if part.is_file() else 0
         return Partial(part, size, self.ledger.validator(self._key(path)) if size else None)
@@ -124,18 +141,18 @@ class Store:
             self.ledger.set_validator(key, validator)
 
     def commit(self, remote: Remote, received: Received) -> Kept:
-        """Verify the partial file, give it its final name and record it, in this order."""
+        """Verify the partial file, record it and give it its final name, in this order."""
         path = self._path(remote)
         part = _part(path)
         try:
-            doubtful = check_whole(part, remote.filename, received.sha256, remote.digest)
+            doubtful = check_whole(part, remote.filename, received.sha256, remote.digest, remote.size)
         except (IntegrityError, ProductError) as error:
-            part.unlink(missing_ok=True)
+            os.truncate(part, 0)
             raise IntegrityError(str(error)) from error
         note = self._judge(remote, received, part, doubtful)
-        part.replace(path)
-        _sync_folder(path.parent)
-        self.ledger.record(_entry(self._key(path), remote, path, received.sha256, received.etag))
+        # A kill between the two leaves a row and a whole partial file: `has` finishes that.
+        self.ledger.record(_entry(self._key(path), remote, part, received.sha256, received.etag))
+        self._rename(part, path)
         if not note and remote.size is not None and remote.size != received.size:
             note = f"whole, though the archive's table says {remote.size} bytes"
         return Kept(path, received.size, received.sha256, note)
@@ -150,8 +167,21 @@ class Store:
         if self._doubted.get(remote.uri) == received.sha256:
             return f"{what}, but it came twice alike: it was edited after it was written"
         self._doubted[remote.uri] = received.sha256
-        part.unlink(missing_ok=True)
+        os.truncate(part, 0)
         raise IntegrityError(f"{remote.filename}: {what}: damaged on the way, or edited in the archive")
+
+    def _finish(self, entry: Entry, path: Path) -> Kept | None:
+        """Give a file its name that was verified and recorded, when we were killed."""
+        part = _part(path)
+        if not _unchanged(part, entry) or _digest(part) != entry.sha256:
+            return None
+        self._rename(part, path)
+        return Kept(path, entry.size, entry.sha256, "already here")
+
+    def _rename(self, part: Path, path: Path) -> None:
+        part.replace(path)
+        _sync_folder(path.parent)
+        self.ledger.settle(self._key(path))
 
     def _path(self, remote: Remote) -> Path:
         return self.folder / relative_path(remote, flat=self._flat)

@@ -1,0 +1,214 @@
+"""One file's way from the archive to the sink.
+
+Is it here already; how much of it is here; ask for the rest, on condition that
+it is still the same version; hash while writing; let the sink verify and name
+it. A failure that may pass is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tessellar.config import Settings
+from tessellar.errors import IntegrityError, Interrupted, NoPermission, NoSpace, StoreError, TessellarError
+from tessellar.net.answer import place_of, validator_of
+from tessellar.net.body import Receiver
+from tessellar.net.loop import in_thread
+from tessellar.net.retry import Budget
+from tessellar.net.sink import Kept, Partial, Received, Remote, Sink
+from tessellar.net.throttle import Throttle
+from tessellar.net.transport import Transport
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file: `kept`, or `error`; never both.
+
+    Attributes
+    ----------
+    remote : Remote
+        What was asked for.
+    kept : Kept or None
+        The file, if it is here now.
+    error : TessellarError or None
+        Why it is not.
+    attempts : int
+        Requests made for it; 0 if it was here already.
+    """
+
+    remote: Remote
+    kept: Kept | None = None
+    error: TessellarError | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Means:
+    """What all jobs of one batch share.
+
+    Attributes
+    ----------
+    sink : Sink
+        Who keeps the files.
+    transport : Transport
+        Connections.
+    throttle : Throttle
+        How many requests each host gets.
+    settings : Settings
+        Time-outs, attempts.
+    pool : Executor
+        Where work on files is done, so that the network never waits for a disk.
+    add : callable
+        Told how many bytes came.
+    say : callable
+        Told one line about trouble.
+    stopped : list of StoreError
+        Why no request is to be started any more; empty while all is well.
+    """
+
+    sink: Sink
+    transport: Transport
+    throttle: Throttle
+    settings: Settings
+    pool: Executor
+    add: Callable[[int], None]
+    say: Callable[[str], None]
+    stopped: list[StoreError] = field(default_factory=list)
+
+
+class Job:
+    """One file's way.
+
+    Parameters
+    ----------
+    remote : Remote
+        The file.
+    means : Means
+        What it is fetched with.
+    """
+
+    def __init__(self, remote: Remote, means: Means) -> None:
+        self._remote = remote
+        self._means = means
+        self._kept: Kept | None = None
+        self._total = remote.size
+        self.attempts = 0
+
+    async def run(self) -> Outcome | None:
+        """Go all the way; return None if somebody else is fetching this file now."""
+        try:
+            with disk_errors(self._remote.filename):
+                found = await self._claimed()
+        except TessellarError as error:
+            return Outcome(self._remote, error=error, attempts=self.attempts)
+        return self.outcome if found else None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What is settled, also when `run` was cancelled."""
+        return Outcome(self._remote, kept=self._kept, attempts=self.attempts) if self._kept is not None else None
+
+    async def _claimed(self) -> bool:
+        means, remote = self._means, self._remote
+        claim = await in_thread(means.pool, lambda: means.sink.claim(remote))
+        if claim is None:
+            return False
+        try:
+            self._kept = await in_thread(means.pool, lambda: means.sink.has(remote))
+            if self._kept is not None:
+                means.add(self._kept.size)
+            else:
+                await self._fetch()
+        finally:
+            claim.release()
+        return True
+
+    async def _fetch(self) -> None:
+        means, remote = self._means, self._remote
+        budget = Budget(means.settings)
+        budget.start_from(_continuable(await self._plan()))
+        while True:
+            try:
+                await self._attempt()
+                return
+            except TessellarError as error:
+                pause = budget.pause(error, _continuable(await self._plan()), self._total)
+                if pause is None:
+                    raise
+                means.say(f"{remote.filename}: {error}; trying again in {pause:.1f} s")
+                await asyncio.sleep(pause)
+
+    async def _attempt(self) -> None:
+        means = self._means
+        async with means.throttle.host(self._remote.url).slot():
+            if means.stopped:
+                raise means.stopped[0]
+            self.attempts += 1
+            received = await self._receive(await self._plan())
+
+        def commit() -> None:
+            self._kept = means.sink.commit(self._remote, received)
+
+        await in_thread(means.pool, commit)
+
+    async def _receive(self, partial: Partial) -> Received:
+        means, remote = self._means, self._remote
+        asked = partial if _continuable(partial) else None
+        headers = {"Range": f"bytes={partial.size}-", "If-Range": partial.validator or ""} if asked else {}
+        async with means.transport.stream(remote.url, headers) as incoming:
+            place = place_of(remote, incoming, asked)
+            if place is None:
+                # Emptied, not deleted: our lock is on it.
+                await in_thread(means.pool, lambda: os.truncate(partial.path, 0))
+                raise Interrupted(f"{remote.filename} changed in the archive while it was fetched")
+            self._total = place.total or self._total
+            _check_room(partial.path, (place.total or 0) - place.start)
+            version = None if place.packed else validator_of(incoming)
+            if incoming.status != 416:
+                await in_thread(means.pool, lambda: means.sink.begin(remote, version))
+            receiver = Receiver(remote.filename, partial.path, means.settings, means.pool, means.add)
+            received = await receiver.receive(incoming, place)
+        if not received.size and remote.size != 0:
+            raise IntegrityError(f"{remote.filename}: the archive sent nothing in place of the file: see {remote.url}")
+        return received
+
+    async def _plan(self) -> Partial:
+        return await in_thread(self._means.pool, lambda: self._means.sink.plan(self._remote))
+
+
+@contextmanager
+def disk_errors(filename: str) -> Iterator[None]:
+    """Turn what the system says about a file into one of our errors."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpace(f"{filename}: the disk is full; free some space and run again") from error
+        if error.errno in _FORBIDDEN:
+            raise NoPermission(f"{error.filename or filename}: may not be written; choose another folder") from error
+        raise StoreError(f"{error.filename or filename}: {error.strerror or error}") from error
+
+
+def _check_room(path: Path, wanted: int) -> None:
+    """Refuse what cannot fit before its first bytes have filled the disk, so that smaller files still end whole."""
+    space = os.statvfs(path.parent)
+    free = space.f_bavail * space.f_frsize
+    if wanted > free > 0:
+        raise NoSpace(
+            f"{path.name.removesuffix('.part')}: {wanted / 1e6:.1f} MB are to come, but the disk is full: "
+            f"{free / 1e6:.1f} MB are left; free some space and run again"
+        )
+
+
+def _continuable(partial: Partial) -> int:
+    return partial.size if partial.validator else 0
