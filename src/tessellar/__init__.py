@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tessellar.access import fetch, list_products, resolve, search
+    from tessellar.access import Observations, fetch, list_products, observability, resolve, search
     from tessellar.products import read
     from tessellar.store import Store
     from tessellar.targets import TIC, TOI, Field
@@ -16,6 +16,8 @@ __version__ = "0.1.0"
 # Where each public name lives; the module is imported when the name is first used,
 # so that `import tessellar` costs next to nothing.
 _HOMES = {
+    "Observations": "tessellar.access",
+    "observability": "tessellar.access",
     "search": "tessellar.access",
     "list_products": "tessellar.access",
     "fetch": "tessellar.access",
@@ -27,7 +29,19 @@ _HOMES = {
     "Field": "tessellar.targets",
 }
 
-__all__ = ["TIC", "TOI", "Field", "Store", "fetch", "list_products", "read", "resolve", "search"]
+__all__ = [
+    "TIC",
+    "TOI",
+    "Field",
+    "Observations",
+    "Store",
+    "fetch",
+    "list_products",
+    "observability",
+    "read",
+    "resolve",
+    "search",
+]
 
 
 def __getattr__(name: str) -> Any:

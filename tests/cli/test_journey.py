@@ -217,4 +217,32 @@ def test_ctrl_c_ends_with_a_complete_manifest(archive, sky, tmp_path):
     rows = json.loads(out)
     assert len(rows) == len(list(sky.rglob("*-s0001-*.fits")))
     assert {row["status"] for row in rows} <= {"COMPLETE", "ERROR"}
-    assert any("interrupted" in row["message"] for row in rows)
+    # All is complete only if the signal came after the last byte.
+    assert all(("interrupted" in row["message"]) == (row["status"] == "ERROR") for row in rows)
+
+
+def test_find_around_a_position_and_resolve_it(tessellar, archive, star):
+    found = tessellar("--archive", archive, "--json", "resolve", star).json
+    assert {field["sector"] for field in found["fields"]} >= {1, 2}
+    place = f"{found['ra']} {found['dec']}"
+    rows = tessellar("--archive", archive, "--json", "find", "--position", place, "--radius", "0.001").json
+    assert rows == tessellar("--archive", archive, "--json", "find", star).json
+    again = tessellar("--archive", archive, "--json", "resolve", place).json
+    assert (again["tic"], again["matched"]) == (star, "position")
+
+
+def test_a_curl_script_fetches_the_same_files_into_the_same_places(tessellar, archive, star, sky, tmp_path):
+    import shutil
+
+    script = tessellar("--archive", archive, "find", star, "--kind", "lightcurve", "--curl").out
+    assert script.count("curl ") == 2
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    for _ in range(2):  # a second run continues what was cut off, here nothing
+        done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    files = list(tmp_path.rglob("*.fits"))
+    assert len(files) == 2, done.stderr
+    for path in files:
+        assert path.read_bytes() == next(sky.rglob(path.name)).read_bytes()
+    ran = tessellar("--archive", archive, "--json", "fetch", star, "--kind", "lightcurve", "-o", tmp_path)
+    assert {row["attempts"] for row in ran.json} == {0}

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from tessellar.access.fetching import FetchInterrupted, fetch
+from tessellar.access.observations import Observations, ObservationsFace
 from tessellar.access.resolving import Resolved, resolve
 from tessellar.access.searching import list_products, search
+from tessellar.access.visibility import observability
 
-__all__ = ["FetchInterrupted", "Resolved", "fetch", "list_products", "resolve", "search"]
+__all__ = [
+    "FetchInterrupted",
+    "Observations",
+    "ObservationsFace",
+    "Resolved",
+    "fetch",
+    "list_products",
+    "observability",
+    "resolve",
+    "search",
+]

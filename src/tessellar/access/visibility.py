@@ -84,7 +84,7 @@ def observability(
     if position is None:
         found = resolve(where, archive=archive_of(archive))  # type: ignore[arg-type]
         position = (np.array([found.ra]), np.array([found.dec]))
-    index, sector, camera, ccd, column, row = locate_many(*position, sectors)
+    index, sector, camera, ccd, column, row = locate_many(position[0], position[1], sectors)
     facts = {number: get_sector(int(number)) for number in np.unique(sector)}
     edge = np.minimum.reduce([column - FIRST_COLUMN, LAST_COLUMN - column, row - FIRST_ROW, LAST_ROW - row]) + 0.5
     values = {

@@ -40,6 +40,8 @@ class Criteria:
         Of the cone, in degrees.
     time : tuple of float or None
         First and last day (MJD, UTC): observations that overlap with it.
+    only_tess : bool
+        Leave out what is not of TESS, and images unless they are asked for.
     columns : mapping
         Further columns of the archive: a value, a list of values, or a
         ``(low, high)`` pair for numbers.
@@ -56,6 +58,7 @@ class Criteria:
     radius: float | None = None
     time: tuple[float, float] | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
+    only_tess: bool = True
 
     def __post_init__(self) -> None:
         if self.sector is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from tessellar import config
 from tessellar.archives.base import Criteria
-from tessellar.archives.portal import Portal, range_filter, text_filter
+from tessellar.archives.portal import Portal, range_filter, read_columns, text_filter
 from tessellar.archives.resolver import NamedPlace, question, read_answer, service_url
 from tessellar.errors import InputError, QueryError
 from tessellar.mission.names import match_name
@@ -78,6 +79,16 @@ class MastArchive:
         table.meta["url_template"] = self.url_template
         return table
 
+    def count(self, criteria: Criteria) -> int:
+        """Return how many observations meet `criteria`, without asking for them."""
+        service, params = _question(criteria)
+        (row,) = run(self._ask(service, {**params, "columns": "COUNT_BIG(*)"}, ignore))
+        return int(next(iter(row.values())))
+
+    def describe_columns(self, service: str) -> dict[str, dict[str, Any]]:
+        """Return what the archive says of the columns of a service: label, type, unit, description ..."""
+        return run(self._ask_columns(service))
+
     def products(self, observations: ObservationTable, listener: Listener = ignore) -> ProductTable:
         """Return the files of observations, each once, with what is known of the observation beside it."""
         parents = {str(row["obsid"]): row for row in observations.rows()}
@@ -138,6 +149,12 @@ class MastArchive:
         """Ask the archive's name service for a name; empty if it knows none."""
         return run(self._ask_places(name))
 
+    async def _ask_columns(self, service: str) -> dict[str, dict[str, Any]]:
+        url = f"{self.name}/portal/Mashup/Mashup.asmx/columnsconfig"
+        async with Transport(self._settings) as transport:
+            reply: Reply = await retrying(self._settings)(transport.post_form, url, {"colConfigId": service})
+        return read_columns(reply)
+
     async def _ask_places(self, name: str) -> list[NamedPlace]:
         async with Transport(self._settings) as transport:
             policy = retrying(self._settings)
@@ -175,12 +192,10 @@ def _question(criteria: Criteria) -> tuple[str, dict[str, Any]]:
 
 def _filters(criteria: Criteria) -> Iterator[dict[str, Any]]:
     given = criteria.columns
-    if "obs_collection" not in given:
-        yield text_filter("obs_collection", "TESS", "HLSP")
-    if "project" not in given:
-        yield text_filter("project", "TESS")
-    if "dataproduct_type" not in given:
-        yield text_filter("dataproduct_type", "image" if criteria.kind == "ffi" else "timeseries")
+    if criteria.only_tess:
+        wanted = "image" if criteria.kind == "ffi" else "timeseries"
+        usual = {"obs_collection": ("TESS", "HLSP"), "project": ("TESS",), "dataproduct_type": (wanted,)}
+        yield from (text_filter(name, *values) for name, values in usual.items() if name not in given)
     if criteria.target is not None:
         yield text_filter("target_name", criteria.target.id)
     if criteria.author is not None:
@@ -242,9 +257,10 @@ def _on_which_ccd(row: Mapping[str, Any], sector: int) -> tuple[int | None, int 
 def _by_separation(rows: list[dict[str, Any]], centre: tuple[float, float]) -> list[dict[str, Any]]:
     """Add each row's distance from the centre of the cone, and put the nearest first."""
     for row in rows:
-        place = (row.get("s_ra"), row.get("s_dec"))
-        row["separation"] = None if None in place else angular_separation(*centre, float(place[0]), float(place[1]))
-    return sorted(rows, key=lambda row: (row["separation"] is None, row["separation"]))
+        ra, dec = row.get("s_ra"), row.get("s_dec")
+        if ra is not None and dec is not None:
+            row["separation"] = angular_separation(*centre, float(ra), float(dec))
+    return sorted(rows, key=lambda row: float(row.get("separation", math.inf)))
 
 
 def _belongs(row: Mapping[str, Any], criteria: Criteria) -> bool:

@@ -128,6 +128,16 @@ class Portal:
         return {**answer, "status": "COMPLETE"}
 
 
+def read_columns(reply: Reply) -> dict[str, dict[str, Any]]:
+    """Read the description of a service's columns; those that the archive marks as removed are left out."""
+    try:
+        described = json.loads(reply.body)
+        columns = {name: each for name, each in described.items() if isinstance(each, dict)}
+    except (ValueError, AttributeError) as error:
+        raise UnexpectedReply(f"{reply.url} did not answer with a description of columns", url=reply.url) from error
+    return {name: each for name, each in columns.items() if not each.get("remove") and not name.startswith("_")}
+
+
 def text_filter(column: str, *values: str) -> dict[str, Any]:
     """Ask that a column has one of some values; one ``*`` in a value stands for anything."""
     pattern = next((value for value in values if "*" in value), None)

@@ -17,9 +17,10 @@ _SHOWN = ("target", "sector", "camera", "ccd", "cadence", "kind", "author", "fil
 @click.command("find")
 @selection
 @click.option("--urls", is_flag=True, help="Print the URL of each file.")
+@click.option("--curl", is_flag=True, help="Print a shell script that fetches the files with curl.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.pass_obj
-def command(settings: Globals, /, urls: bool, as_csv: bool, **chosen: Any) -> None:
+def command(settings: Globals, /, urls: bool, curl: bool, as_csv: bool, **chosen: Any) -> None:
     """List the files that an archive has of TARGET (a TIC id), or of a sector."""
     table = selected(settings, **chosen)
     if not len(table):
@@ -30,6 +31,10 @@ def command(settings: Globals, /, urls: bool, as_csv: bool, **chosen: Any) -> No
     elif urls:
         for url in table.to_urls():
             click.echo(url)
+    elif curl:
+        from tessellar.products.tables import curl_script
+
+        click.echo(curl_script(table), nl=False)
     elif as_csv:
         print_csv(rows, _COLUMNS)
     elif rows:

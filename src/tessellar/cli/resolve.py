@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import click
 
 from tessellar.cli.main import Globals
@@ -17,10 +20,11 @@ def command(settings: Globals, target: str) -> None:
 
     TARGET is a TIC id, a name, a Gaia DR2 id, or a position (ICRS).
     """
-    from tessellar.access import resolve
+    from tessellar.access import observability, resolve
 
     with drawn(settings.quiet or settings.json) as listener:
         found = resolve(target, archive=settings.archive, listener=listener)
+    fields = observability((found.ra, found.dec))
     if settings.json:
         print_json(
             {
@@ -30,6 +34,10 @@ def command(settings: Globals, target: str) -> None:
                 "tmag": found.tmag,
                 "other_ids": found.other_ids,
                 "sectors": list(found.sectors),
+                "fields": [
+                    {name: row[name] for name in ("sector", "camera", "ccd", "column", "row", "edge", "measured")}
+                    for row in (dict(zip(fields.colnames, values, strict=True)) for values in _plain(fields))
+                ],
                 "matched": found.matched,
                 "separation": found.separation,
                 "neighbours": [
@@ -47,8 +55,25 @@ def command(settings: Globals, target: str) -> None:
     for label, name in found.other_ids.items():
         click.echo(f"{label:<9} {name}")
     click.echo(f"sectors   {sectors}")
+    seen, later = fields[fields["measured"]], fields[~fields["measured"]]
+    click.echo(f"on a CCD  {_listed(seen)}")
+    if len(later):
+        click.echo(f"to come   {_listed(later)}")
     if found.matched != "TIC id":
         click.echo(f"matched   {found.matched}, {found.separation:.2f} arcsec away")
     for each in found.neighbours:
         shown = "unknown" if each.tmag is None else f"{each.tmag:.1f}"
         click.echo(f"near it   {each.tic}, T {shown}, {each.separation:.1f} arcsec away")
+
+
+def _plain(table: Any) -> Iterable[tuple[Any, ...]]:
+    return zip(*(table[name].tolist() for name in table.colnames), strict=True)
+
+
+def _listed(fields: Any) -> str:
+    """Write fields as sector-camera-CCD, and of many only the first and the last."""
+    names = [f"{sector}-{camera}-{ccd}" for sector, camera, ccd in fields.iterrows("sector", "camera", "ccd")]
+    if not names:
+        return "in no sector so far"
+    shown = names if len(names) <= 8 else [*names[:5], "...", names[-1]]
+    return f"{', '.join(shown)} (sector-camera-CCD)" + (f", {len(names)} in all" if len(names) > 8 else "")

@@ -24,7 +24,8 @@ _OPTIONS = [
     click.option("--author", metavar="A", help="Only this pipeline: SPOC, TESS-SPOC, QLP ..."),
     click.option("--camera", type=click.IntRange(1, 4), help="Only this camera."),
     click.option("--ccd", type=click.IntRange(1, 4), help="Only this CCD."),
-    click.option("--radius", type=float, metavar="DEG", help="Everything around the target, not only the target."),
+    click.option("--position", metavar="'RA DEC'", help="Centre of a cone (ICRS, degrees), in place of a target."),
+    click.option("--radius", type=float, metavar="DEG", help="Radius of the cone; around a target, if one is given."),
 ]
 
 
@@ -40,7 +41,8 @@ def selected(settings: Globals, **chosen: Any) -> Any:
     from tessellar.access import list_products, search
 
     with drawn(settings.quiet or settings.json) as listener:
-        observations = search(chosen.pop("target"), archive=settings.archive, listener=listener, **chosen)
+        wanted = dict(chosen)
+        observations = search(wanted.pop("target"), archive=settings.archive, listener=listener, **wanted)
         return list_products(observations, kind=chosen["kind"], listener=listener)
 
 

@@ -8,6 +8,7 @@ ingested again: it serves to ask for products, never to remember anything by.
 from __future__ import annotations
 
 import fnmatch
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -196,6 +197,19 @@ class ProductTable(ArchiveTable):
         if template is None:
             raise QueryError("this table does not know its archive: it was not made by a search")
         return [template.format(uri=uri) for uri in self.to_uris()]
+
+
+def curl_script(table: ProductTable) -> str:
+    """Return a shell script that fetches the files with curl, into the folders where `fetch` puts them.
+
+    Run again, it continues what was cut off. curl checks neither structure nor
+    digest of what it fetches; `tessellar` does so when it meets the files.
+    """
+    lines = ["#!/bin/sh", "# Fetches TESS files; run it again to continue what was cut off."]
+    for row, url in zip(table.rows(), table.to_urls(), strict=True):
+        place = "/".join(("mastDownload", str(row["obs_collection"]), str(row["obs_id"]), str(row["productFilename"])))
+        lines.append(f"curl -f -L -C - --create-dirs -o {shlex.quote(place)} {shlex.quote(url)}")
+    return "\n".join(lines) + "\n"
 
 
 def _column(values: list[Any], info: ColumnInfo) -> MaskedColumn:
