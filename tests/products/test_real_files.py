@@ -13,7 +13,7 @@ from tessellar.products import (
     CBV,
     PRF,
     CutoutArchive,
-    DVReport,
+    DataValidationReport,
     FullFrameImage,
     LightCurve,
     TargetPixelFile,
@@ -233,17 +233,17 @@ def test_basis_vectors(real_data: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "tic", "sectors", "sector_range", "run", "planets"),
+    ("name", "tic", "sectors", "sector_range", "task", "planets"),
     [
         ("tess2018206190142-s0001-s0001-0000000117544915-00106_dvr.xml", 117544915, (1,), (1, 1), 3837, 3),
         ("tess2018206190142-s0001-s0006-0000000307210830-00196_dvr.xml", 307210830, (2, 5), (1, 6), 10941, 3),
         ("tess2019033200935-s0008-s0008-0000000307210830-00182_dvr.xml", 307210830, (8,), (8, 8), 10238, 2),
     ],
 )
-def test_validation_reports(real_data: Path, name, tic, sectors, sector_range, run, planets):
+def test_validation_reports(real_data: Path, name, tic, sectors, sector_range, task, planets):
     report = read(real_data / name)
-    assert isinstance(report, DVReport)
-    assert (report.tic, report.sectors, report.sector_range, report.run_id) == (TIC(tic), sectors, sector_range, run)
+    assert isinstance(report, DataValidationReport)
+    assert (report.tic, report.sectors, report.sector_range, report.task_id) == (TIC(tic), sectors, sector_range, task)
     assert [tce.planet for tce in report.tces] == list(range(1, planets + 1))
     for tce in report.tces:
         assert set(tce.sectors) <= set(sectors)  # the images' own sectors agree with the bits

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tessellar.products.structure import check_structure
     from tessellar.products.tables import ObservationTable, ProductTable
     from tessellar.products.targetpixel import TargetPixelFile
-    from tessellar.products.validation import TCE, DVReport, TCEStatistics
+    from tessellar.products.validation import TCE, DataValidationReport, TCEStatistics
     from tessellar.products.writer import write_light_curve
 
 _HOMES = {
@@ -36,7 +36,7 @@ _HOMES = {
     "ProductTable": "tables",
     "TargetPixelFile": "targetpixel",
     "TCE": "validation",
-    "DVReport": "validation",
+    "DataValidationReport": "validation",
     "TCEStatistics": "validation",
     "write_light_curve": "writer",
 }
@@ -47,7 +47,7 @@ __all__ = [
     "TCE",
     "BasisVectors",
     "CutoutArchive",
-    "DVReport",
+    "DataValidationReport",
     "FullFrameImage",
     "InputFile",
     "LightCurve",

@@ -15,10 +15,10 @@ from tessellar.products.layouts import light_curve_layout
 from tessellar.products.lightcurve import LightCurve
 from tessellar.products.structure import error_page
 from tessellar.products.targetpixel import TargetPixelFile
-from tessellar.products.validation import DVReport, TCEStatistics
+from tessellar.products.validation import DataValidationReport, TCEStatistics
 
 Product: TypeAlias = (
-    LightCurve | TargetPixelFile | FullFrameImage | CBV | PRF | DVReport | TCEStatistics | CutoutArchive
+    LightCurve | TargetPixelFile | FullFrameImage | CBV | PRF | DataValidationReport | TCEStatistics | CutoutArchive
 )
 
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -37,7 +37,7 @@ def read(path: str | PathLike[str]) -> Product:
 
     Returns
     -------
-    LightCurve, TargetPixelFile, FullFrameImage, CBV, PRF, DVReport, TCEStatistics or CutoutArchive
+    LightCurve, TargetPixelFile, FullFrameImage, CBV, PRF, DataValidationReport, TCEStatistics or CutoutArchive
         A read-only view; arrays are read when asked for.
 
     Raises
@@ -66,7 +66,7 @@ def read(path: str | PathLike[str]) -> Product:
     if page and _name_is_ours(path):
         raise Corrupt(f"{path}: {page} in place of the file; fetch it again")
     if head.lstrip().startswith(b"<") and not page:
-        return DVReport(path, bytes(content))
+        return DataValidationReport(path, bytes(content))
     if b"tce_plnt_num" in head:
         return TCEStatistics(path, bytes(content))
     if _name_is_ours(path) and path.name.endswith((".fits", ".fits.gz")):
