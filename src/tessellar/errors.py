@@ -10,6 +10,7 @@
     │   └── ConfigError
     ├── ArchiveError                     the archive did not give what was asked
     │   ├── Unavailable *
+    │   │   └── TimedOut *
     │   ├── RateLimited *
     │   ├── AuthError
     │   ├── NotFound
@@ -95,6 +96,10 @@ class Unavailable(ArchiveError):
     """The archive cannot be reached, or says that it cannot answer now."""
 
     retryable = True
+
+
+class TimedOut(Unavailable):
+    """The archive did not finish in time: a smaller question may do."""
 
 
 class RateLimited(ArchiveError):

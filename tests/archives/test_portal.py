@@ -8,10 +8,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from tessellar.archives import MastArchive
 from tessellar.archives.portal import Portal
 from tessellar.config import Settings
-from tessellar.errors import QueryError, ResultTruncated, Unavailable, UnexpectedReply
+from tessellar.errors import QueryError, ResultTruncated, TimedOut, Unavailable, UnexpectedReply
 from tessellar.net import Transport
+from tessellar.products import ObservationTable
 from tests.webserver import FileServer, Misbehaviour, running
 
 SETTINGS = Settings(retry_wait=0.01, attempts=4, connect_timeout=2.0, page_size=2)
@@ -98,3 +100,46 @@ def test_recorded_replies_of_the_real_archive_are_read(server, recorded_replies,
     recorded["paging"] = {}
     found = ask(server, recorded)
     assert len(found) == len(recorded["data"]) > 0
+
+
+class SlowProducts(FileServer):
+    """An archive that answers for ten observations in time, but not for more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    def answer(self, path: str) -> Misbehaviour | None:
+        ids = json.loads(parse_qs(self.forms[-1])["request"][0])["params"]["obsid"].split(",")
+        self.asked.append(len(ids))
+        if len(ids) > 10:
+            return Misbehaviour(status=504)
+        data = [{"obsID": obsid, "dataURI": f"mast:TESS/product/{obsid}_lc.fits", "obs_id": obsid} for obsid in ids]
+        return Misbehaviour(status=200, body=json.dumps({"status": "COMPLETE", "data": data}).encode())
+
+
+def observations(count: int) -> ObservationTable:
+    return ObservationTable.from_rows([{"obsid": str(number), "obs_id": f"o{number}"} for number in range(count)])
+
+
+def test_batches_that_take_too_long_are_halved_until_they_do_not():
+    with running(SlowProducts()) as server:
+        table = MastArchive(server.url, SETTINGS).products(observations(137))
+    assert sorted(int(obsid) for obsid in table["obsID"]) == list(range(137))
+    assert server.asked[:4] == [100, 50, 25, 12]
+    assert max(server.asked[4:]) <= 10
+
+
+def test_one_observation_that_takes_too_long_is_told():
+    with running() as server:
+        server.plan[INVOKE] = [Misbehaviour(status=504)] * 99
+        with pytest.raises(TimedOut, match="504"):
+            MastArchive(server.url, SETTINGS).products(observations(8))
+
+
+def test_an_archive_that_is_down_is_not_asked_in_ever_smaller_pieces():
+    with running() as server:
+        server.plan[INVOKE] = [Misbehaviour(status=503)] * 99
+        with pytest.raises(Unavailable, match="503"):
+            MastArchive(server.url, SETTINGS).products(observations(80))
+        assert len(server.requests) == SETTINGS.attempts

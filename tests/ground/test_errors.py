@@ -11,7 +11,7 @@ def test_everything_can_be_caught_as_one():
     classes = [value for _, value in inspect.getmembers(errors, inspect.isclass) if value.__module__ == errors.__name__]
     assert all(issubclass(each, errors.TessellarError) for each in classes)
     assert {each.__name__ for each in classes if each.retryable} == {
-        "Unavailable", "RateLimited", "Interrupted", "IntegrityError",
+        "Unavailable", "TimedOut", "RateLimited", "Interrupted", "IntegrityError",
     }  # fmt: skip
 
 

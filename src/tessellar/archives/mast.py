@@ -11,13 +11,13 @@ from tessellar import config
 from tessellar.archives.base import Criteria
 from tessellar.archives.portal import Portal, range_filter, read_columns, text_filter
 from tessellar.archives.resolver import NamedPlace, question, read_answer, service_url
-from tessellar.errors import InputError, QueryError
+from tessellar.errors import InputError, QueryError, ResultTruncated, TimedOut
 from tessellar.mission.names import match_name
 from tessellar.mission.tangent import angular_separation
 from tessellar.net import Remote, Reply, Transport, run
 from tessellar.net.retry import retrying
 from tessellar.products.tables import OBSERVATION_COLUMNS, ObservationTable, ProductTable
-from tessellar.progress import Listener, ignore
+from tessellar.progress import Event, Listener, ignore
 from tessellar.targets import TIC
 
 MAST_URL = "https://mast.stsci.edu"
@@ -92,11 +92,7 @@ class MastArchive:
     def products(self, observations: ObservationTable, listener: Listener = ignore) -> ProductTable:
         """Return the files of observations, each once, with what is known of the observation beside it."""
         parents = {str(row["obsid"]): row for row in observations.rows()}
-        ids = list(parents)
-        rows: list[dict[str, Any]] = []
-        for start in range(0, len(ids), _PRODUCTS_AT_A_TIME):
-            batch = ",".join(ids[start : start + _PRODUCTS_AT_A_TIME])
-            rows += run(self._ask("Mast.Caom.Products", {"obsid": batch}, listener))
+        rows = run(self._ask_products(list(parents), listener))
         unique = {str(row["dataURI"]): _joined(row, parents) for row in reversed(rows) if row.get("dataURI")}
         table = ProductTable.from_rows(list(reversed(unique.values())))
         table.meta["archive"] = self.name
@@ -148,6 +144,27 @@ class MastArchive:
     def places(self, name: str) -> list[NamedPlace]:
         """Ask the archive's name service for a name; empty if it knows none."""
         return run(self._ask_places(name))
+
+    async def _ask_products(self, ids: list[str], listener: Listener) -> list[dict[str, Any]]:
+        """Ask for the products of many observations; halve the batch when the archive does not manage it in time."""
+        rows: list[dict[str, Any]] = []
+        done, size = 0, _PRODUCTS_AT_A_TIME
+        async with Transport(self._settings) as transport:
+            while done < len(ids):
+                batch = ids[done : done + size]
+                portal = Portal(self.name, transport, self._settings)
+                try:
+                    rows += await portal.rows(
+                        "Mast.Caom.Products", {"obsid": ",".join(batch)}, listener, insist=len(batch) == 1
+                    )
+                except (TimedOut, ResultTruncated):
+                    if len(batch) == 1:
+                        raise
+                    size = len(batch) // 2
+                    continue
+                done += len(batch)
+                listener(Event("list files", done, len(ids), "observations", finished=done == len(ids)))
+        return rows
 
     async def _ask_columns(self, service: str) -> dict[str, dict[str, Any]]:
         url = f"{self.name}/portal/Mashup/Mashup.asmx/columnsconfig"

@@ -14,14 +14,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tessellar.config import Settings
-from tessellar.errors import QueryError, ResultTruncated, Unavailable, UnexpectedReply
+from tessellar.errors import QueryError, ResultTruncated, TimedOut, Unavailable, UnexpectedReply
 from tessellar.net import Reply, Transport
 from tessellar.net.retry import retrying
 from tessellar.progress import Event, Listener, ignore
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _QUERY_TIME = 600.0
-_SERVER_TROUBLE = ("timeout", "timed out", "deadlock", "try again", "unavailable", "connection")
+_TOO_LONG = ("timeout", "timed out", "time-out")
+_SERVER_TROUBLE = ("deadlock", "try again", "unavailable", "connection")
 
 
 class Portal:
@@ -42,8 +43,21 @@ class Portal:
         self._transport = transport
         self._settings = settings
 
-    async def rows(self, service: str, params: Mapping[str, Any], listener: Listener = ignore) -> list[dict[str, Any]]:
+    async def rows(
+        self, service: str, params: Mapping[str, Any], listener: Listener = ignore, *, insist: bool = True
+    ) -> list[dict[str, Any]]:
         """Ask one question and gather all pages of the answer.
+
+        Parameters
+        ----------
+        service : str
+            As ``Mast.Caom.Filtered``.
+        params : mapping
+            What the service is asked.
+        listener : callable, optional
+            Told of rows as they arrive.
+        insist : bool
+            Ask again when the archive did not finish in time.
 
         Raises
         ------
@@ -56,7 +70,7 @@ class Portal:
         key = str(uuid.uuid4())
         page, pages, total = 1, 1, None
         while page <= pages:
-            answer = await self._page(service, params, page, key, listener)
+            answer = await self._page(service, params, page, key, listener, insist)
             data = answer["data"]
             rows.extend(data)
             paging = answer.get("paging") or {}
@@ -74,7 +88,7 @@ class Portal:
         return rows
 
     async def _page(
-        self, service: str, params: Mapping[str, Any], page: int, key: str, listener: Listener
+        self, service: str, params: Mapping[str, Any], page: int, key: str, listener: Listener, insist: bool
     ) -> dict[str, Any]:
         question = {
             "service": service,
@@ -96,12 +110,12 @@ class Portal:
                 if answer["status"] != "EXECUTING":
                     return answer
                 if waited >= _QUERY_TIME:
-                    raise Unavailable(f"{self._url}: {service} was still working after {waited:.0f} s", url=self._url)
+                    raise TimedOut(f"{self._url}: {service} was still working after {waited:.0f} s", url=self._url)
                 await asyncio.sleep(pause)
                 waited += pause
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-        answer: dict[str, Any] = await retrying(self._settings, tell)(ask)
+        answer: dict[str, Any] = await retrying(self._settings, tell, but=None if insist else TimedOut)(ask)
         return answer
 
     def _read(self, reply: Reply) -> dict[str, Any]:
@@ -115,6 +129,8 @@ class Portal:
         status = answer.get("status") if isinstance(answer, dict) else None
         if status == "ERROR":
             message = " ".join(str(answer.get("msg") or "no reason given").split())
+            if any(word in message.lower() for word in _TOO_LONG):
+                raise TimedOut(f"{self._url}: {message}", url=self._url)
             if any(word in message.lower() for word in _SERVER_TROUBLE):
                 raise Unavailable(f"{self._url}: {message}", url=self._url)
             raise QueryError(f"{self._url} refused the question: {message}")

@@ -23,7 +23,12 @@ PROGRESS_BYTES = 64 * 1024
 FREE_ATTEMPTS = 100
 
 
-def retrying(settings: Settings, tell: Callable[[str], None] | None = None) -> AsyncRetrying:
+def retrying(
+    settings: Settings,
+    tell: Callable[[str], None] | None = None,
+    *,
+    but: type[TessellarError] | None = None,
+) -> AsyncRetrying:
     """Build the retry policy of questions: full-jitter exponential pauses, or what Retry-After says.
 
     Only errors that say they are worth it (`TessellarError.retryable`) are retried;
@@ -35,7 +40,12 @@ def retrying(settings: Settings, tell: Callable[[str], None] | None = None) -> A
         Gives the number of attempts and the first pause, in seconds.
     tell : callable, optional
         Called with one line before each pause.
+    but : type, optional
+        Errors of this kind are not retried, though they could be.
     """
+
+    def worth_it(error: BaseException) -> bool:
+        return isinstance(error, TessellarError) and error.retryable and not (but and isinstance(error, but))
 
     def pause(state: RetryCallState) -> float:
         return pause_after(_error_of(state), state.attempt_number, settings)
@@ -45,7 +55,7 @@ def retrying(settings: Settings, tell: Callable[[str], None] | None = None) -> A
             tell(f"{_error_of(state)}; trying again in {state.next_action.sleep:.1f} s")
 
     return AsyncRetrying(
-        retry=retry_if_exception(lambda error: isinstance(error, TessellarError) and error.retryable),
+        retry=retry_if_exception(worth_it),
         stop=stop_after_attempt(settings.attempts),
         wait=pause,
         before_sleep=before_sleep,

@@ -24,12 +24,14 @@ from tessellar.errors import (
     NotFound,
     RateLimited,
     TessellarError,
+    TimedOut,
     Unavailable,
     UnexpectedReply,
 )
 from tessellar.net.retry import retry_after_seconds
 
-_TRY_LATER = frozenset({408, 425, 500, 502, 503, 504})
+_TOO_LONG = frozenset({408, 504})
+_TRY_LATER = frozenset({425, 500, 502, 503})
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _translated(url: str, *, mid_body: bool) -> Iterator[None]:
             f"{host} cannot be reached ({_reason(error)}): check the network, or the archive's name", url=url
         ) from error
     except httpx.TimeoutException as error:
-        raise Unavailable(f"{host} sent nothing for too long ({_reason(error)})", url=url) from error
+        raise TimedOut(f"{host} sent nothing for too long ({_reason(error)})", url=url) from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise UnexpectedReply(f"{url!r} is not a URL that can be asked: {error}", url=url) from error
     except httpx.TransportError as error:
@@ -165,6 +167,8 @@ def _raise_for_status(url: str, response: httpx.Response) -> None:
     kind: type[ArchiveError] = UnexpectedReply
     if status == 429:
         kind = RateLimited
+    elif status in _TOO_LONG:
+        kind = TimedOut
     elif status in _TRY_LATER:
         kind = Unavailable
     elif status in (401, 403):

@@ -259,7 +259,7 @@ class PRF:
 
     @cached_property
     def image(self) -> NDArray[Any]:
-        """The response, (rows, columns) of sub-pixels; each of the `samples`² phases sums to about 1."""
+        """The response, (rows, columns) of sub-pixels; each of the samples x samples phases sums to about 1."""
         image = self._file.image(self._hdu)
         if image is None:
             raise Corrupt(f"{self.path}: the image is empty")
