@@ -61,20 +61,22 @@ def drawn(quiet: bool = False) -> Iterator[Listener]:
     if quiet or not sys.stderr.isatty():
         yield ignore
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    with _display() as display:
+        yield _Drawer(display)
 
-    console = Console(stderr=True)
-    with Progress(
+
+def _display() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        TextColumn("{task.fields[amount]}"),
         TimeRemainingColumn(),
-        console=console,
+        console=Console(stderr=True),
         transient=True,
-    ) as display:
-        yield _Drawer(display)
+    )
 
 
 class _Drawer:
@@ -88,8 +90,19 @@ class _Drawer:
         if event.note:
             self._display.console.print(event.note, highlight=False)
         if event.task not in self._tasks:
-            self._tasks[event.task] = self._display.add_task(event.task, total=event.total)
+            self._tasks[event.task] = self._display.add_task(event.task, total=event.total, amount="")
         task = self._tasks[event.task]
-        self._display.update(task, completed=event.done, total=event.total)
+        speed = self._display.tasks[self._display.task_ids.index(task)].speed
+        self._display.update(task, completed=event.done, total=event.total, amount=_amount(event, speed))
         if event.finished:
             self._display.remove_task(self._tasks.pop(event.task))
+
+
+def _amount(event: Event, speed: float | None) -> str:
+    """Write how much is done, of how much, and how fast."""
+    if event.unit != "bytes":
+        total = "" if event.total is None else f" of {event.total:.0f}"
+        return f"{event.done:.0f}{total} {event.unit}"
+    total = "" if event.total is None else f" of {event.total / 1e6:.1f}"
+    rate = "" if not speed else f", {speed / 1e6:.1f} MB/s"
+    return f"{event.done / 1e6:.1f}{total} MB{rate}"
