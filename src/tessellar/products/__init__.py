@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tessellar.products.cbv import CBV, BasisVectors
     from tessellar.products.cutouts import CutoutArchive
+    from tessellar.products.dvruns import DVRun, find_runs
     from tessellar.products.images import PRF, FullFrameImage
     from tessellar.products.lightcurve import LightCurve
     from tessellar.products.provenance import InputFile, Provenance
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tessellar.products.writer import write_light_curve
 
 _HOMES = {
+    "DVRun": "dvruns",
+    "find_runs": "dvruns",
     "CBV": "cbv",
     "BasisVectors": "cbv",
     "CutoutArchive": "cutouts",
@@ -47,6 +50,7 @@ __all__ = [
     "TCE",
     "BasisVectors",
     "CutoutArchive",
+    "DVRun",
     "DataValidationReport",
     "FullFrameImage",
     "InputFile",
@@ -58,6 +62,7 @@ __all__ = [
     "TCEStatistics",
     "TargetPixelFile",
     "check_structure",
+    "find_runs",
     "read",
     "read_light_curve",
     "read_target_pixels",
