@@ -219,7 +219,7 @@ def _filters(criteria: Criteria) -> Iterator[dict[str, Any]]:
         yield text_filter("provenance_name", criteria.author)
     if criteria.sector is not None and criteria.kind != "dv":
         # A multi-sector run carries its last sector here; those are asked for without it.
-        yield range_filter("sequence_number", criteria.sector, criteria.sector)
+        yield text_filter("sequence_number", str(criteria.sector))
     if criteria.cadence is not None and criteria.kind != "ffi":
         yield range_filter("t_exptime", criteria.cadence - 0.5, criteria.cadence + 0.5)
     if criteria.time is not None:

@@ -19,6 +19,10 @@ from tessellar.net import Reply, Transport
 from tessellar.net.retry import retrying
 from tessellar.progress import Event, Listener, ignore
 
+# Columns in which the archive keeps several values in one text; it wants to be told what separates them.
+_SEPARATED = frozenset(
+    {"obs_collection", "project", "filters", "wavelength_region", "target_classification", "provenance_name"}
+)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _QUERY_TIME = 600.0
 _TOO_LONG = ("timeout", "timed out", "time-out")
@@ -156,11 +160,12 @@ def read_columns(reply: Reply) -> dict[str, dict[str, Any]]:
 
 def text_filter(column: str, *values: str) -> dict[str, Any]:
     """Ask that a column has one of some values; one ``*`` in a value stands for anything."""
+    asked: dict[str, Any] = {"paramName": column}
+    if column in _SEPARATED:
+        asked["separator"] = ";"
     pattern = next((value for value in values if "*" in value), None)
-    if pattern is None:
-        return {"paramName": column, "values": list(values)}
-    rest = [value for value in values if value != pattern]
-    return {"paramName": column, "values": rest, "freeText": pattern.replace("*", "%")}
+    asked["values"] = [value for value in values if value != pattern]
+    return asked if pattern is None else {**asked, "freeText": pattern.replace("*", "%")}
 
 
 def range_filter(column: str, low: float, high: float) -> dict[str, Any]:
