@@ -25,12 +25,8 @@ class Empty(FileServer):
         return Misbehaviour(status=200, body=json.dumps({"status": "COMPLETE", "data": data}).encode())
 
 
-def recorded(title: str) -> dict[str, object]:
-    if not Path(RECORDED).is_file():
-        pytest.skip("the recorded requests are not beside this checkout")
-    (section,) = re.findall(
-        rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", RECORDED.read_text(), re.MULTILINE | re.DOTALL
-    )
+def recorded(text: str, title: str) -> dict[str, object]:
+    (section,) = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     return json.loads(re.search(r"request=(\{.*\})", section)[1])
 
 
