@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tessellar.access import Observations, fetch, list_products, observability, resolve, search
+    from tessellar.access import Observations, dv_runs, fetch, list_products, observability, resolve, search
     from tessellar.products import read
     from tessellar.store import Store
     from tessellar.targets import TIC, TOI, Field
@@ -19,6 +19,7 @@ _HOMES = {
     "Observations": "tessellar.access",
     "observability": "tessellar.access",
     "search": "tessellar.access",
+    "dv_runs": "tessellar.access",
     "list_products": "tessellar.access",
     "fetch": "tessellar.access",
     "resolve": "tessellar.access",
@@ -35,6 +36,7 @@ __all__ = [
     "Field",
     "Observations",
     "Store",
+    "dv_runs",
     "fetch",
     "list_products",
     "observability",

@@ -6,13 +6,16 @@ from tessellar.access.fetching import FetchInterrupted, fetch
 from tessellar.access.observations import Observations, ObservationsFace
 from tessellar.access.resolving import Resolved, resolve
 from tessellar.access.searching import list_products, search
+from tessellar.access.validation import DVRuns, dv_runs
 from tessellar.access.visibility import observability
 
 __all__ = [
+    "DVRuns",
     "FetchInterrupted",
     "Observations",
     "ObservationsFace",
     "Resolved",
+    "dv_runs",
     "fetch",
     "list_products",
     "observability",
