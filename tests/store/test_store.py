@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from tessellar.errors import InputError, IntegrityError, NoPermission, StoreError
-from tessellar.net import Received, Remote
+from tessellar.net import Kept, Received, Remote
 from tessellar.store import Store
 from tessellar.store.store import check_folder
 
@@ -155,3 +155,49 @@ def test_the_store_that_holds_a_file_is_found(tmp_path):
     assert found is not None
     assert found.digest_of(kept.path) == kept.sha256
     assert Store.holding(tmp_path.parent / "elsewhere") is None
+
+
+def test_a_kill_between_the_ledger_and_the_name_costs_nothing(tmp_path, monkeypatch):
+    class KilledError(BaseException):
+        pass
+
+    def killed(self, target):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.replace", killed)
+        with pytest.raises(KilledError):
+            put(Store(tmp_path))
+    path = tmp_path / "mastDownload" / "TESS" / "obs" / "a.dat"
+    assert not path.exists()
+    store = Store(tmp_path)
+    assert not store.exists(REMOTE.uri)
+    kept = store.has(REMOTE)
+    assert kept is not None
+    assert path.read_bytes() == BODY
+    assert not path.with_name("a.dat.part").exists()
+
+
+def test_one_claim_a_file(tmp_path):
+    first = Store(tmp_path).claim(REMOTE)
+    assert first is not None
+    assert Store(tmp_path).claim(REMOTE) is None
+    first.release()
+    second = Store(tmp_path).claim(REMOTE)
+    assert second is not None
+    second.release()
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_file_that_lies_elsewhere_in_the_folder_is_used_there(tmp_path):
+    kept = put(Store(tmp_path, flat=True))
+    assert Store(tmp_path).recall(REMOTE) == Kept(kept.path, kept.size, kept.sha256, "already here")
+
+
+def test_a_size_that_does_not_fit_stands_in_doubt_where_nothing_else_can_tell(tmp_path):
+    store, short = Store(tmp_path), BODY[:400]
+    with pytest.raises(IntegrityError, match="size"):
+        put(store, short)
+    with pytest.raises(IntegrityError, match="size"):
+        put(store, BODY[:500])
+    assert "twice alike" in put(store, BODY[:500]).note

@@ -7,8 +7,21 @@ answered without network.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from tessellar.store.ledger import Entry, Ledger
-from tessellar.store.manifest import Manifest
 from tessellar.store.store import Store
 
+if TYPE_CHECKING:
+    from tessellar.store.manifest import Manifest
+
 __all__ = ["Entry", "Ledger", "Manifest", "Store"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the manifest, which is an astropy table, only where one is needed."""
+    if name == "Manifest":
+        from tessellar.store.manifest import Manifest
+
+        return Manifest
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
