@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from astropy.io import fits
 
 from tessellar import Field
 from tessellar.mission import ccd_wcs
+from tessellar.pixels import MissionPRF, StarField, add_stars
 
 FIELD = Field(1, 4, 1)
 CORNER = (45, 1)
@@ -123,3 +126,88 @@ def write_prf(
     path = folder / f"tess{issued}-prf-{camera}-{ccd}-row{row:04d}-col{column:04d}.fits"
     fits.HDUList([fits.PrimaryHDU(samples, header), fits.ImageHDU(samples * 0)]).writeto(path)
     return path
+
+
+class CrowdedSky:
+    """Stars, sky, glow and noise on a window of a CCD, with what is true of them.
+
+    Catalogue stars to T = 16, with an exponential luminosity function of scale 1.4 mag; fainter ones to T = 20 that no
+    catalogue has; 3 % of each catalogue star's light in wings to 50 px, beyond the response.
+    """
+
+    def __init__(
+        self,
+        response: MissionPRF,
+        size: int,
+        per_ccd: float,
+        seed: int,
+        *,
+        corner: tuple[int, int] = (300, 300),
+        wings: float = 0.03,
+        errors: float = 0.05,
+    ) -> None:
+        self.response, self.size, self.corner = response, size, corner
+        self.rng = rng = np.random.default_rng(seed)
+        margin = 40
+        self._begin = corner[0] - margin, corner[1] - margin
+        self._whole = (size + 2 * margin,) * 2
+        self.inner = slice(margin, margin + size)
+        expected = per_ccd * (self._whole[0] / 2048) ** 2
+        tmag = np.sort(np.clip(16 - rng.exponential(1.4, rng.poisson(expected)), 6.5, 16))
+        rest = np.exp(4 / 1.4) - 1
+        faint = 16 + 1.4 * np.log(1 + rng.random(rng.poisson(expected * rest)) * rest)
+        place = [self._begin[axis] - 0.5 + rng.random(len(tmag)) * self._whole[0] for axis in (0, 1)]
+        count = len(tmag)
+        self.stars = StarField(
+            np.arange(count), tmag, np.zeros(count), np.zeros(count), place[0], place[1], np.ones(count, int)
+        )
+        # Magnitudes of catalogues are off by some per cent.
+        self.fluxes = self.stars.flux() * np.exp(rng.normal(0, errors, count))
+        self._faint = [self._begin[axis] - 0.5 + rng.random(len(faint)) * self._whole[0] for axis in (0, 1)]
+        self._faint_flux = 10 ** (-0.4 * (faint - 20.44))
+        self.unresolved = self._faint_flux.sum() / self._whole[0] ** 2
+        self.wings = wings * self._spread() if wings else np.zeros((size, size))
+        rows, cols = np.mgrid[:size, :size]
+        self._x, self._y = cols + corner[0], rows + corner[1]
+
+    def _spread(self) -> np.ndarray:
+        from scipy.signal import fftconvolve
+
+        light = np.zeros(self._whole)
+        at = [np.clip(np.rint(p - b).astype(int), 0, self._whole[0] - 1)
+              for p, b in zip((self.stars.column, self.stars.row), self._begin, strict=True)]  # fmt: skip
+        np.add.at(light, (at[1], at[0]), self.fluxes)
+        distance = np.hypot(*np.mgrid[-50:51, -50:51])
+        kernel = (1 + (distance / 8) ** 2) ** -1.5
+        return fftconvolve(light, kernel / kernel.sum(), mode="same")[self.inner, self.inner]
+
+    def smooth(self, scattered: float = 0.0) -> np.ndarray:
+        """Sky, scattered light along columns, and the glow of the corner: what is smooth."""
+        sky = 110 + 10 * self._x / 2048 - 8 * (self._y / 2048) ** 2 + 5 * np.sin(self._x / 300)
+        away = np.hypot(self._x - 2155, self._y - 2095)
+        return sky + scattered * self._x / 2048 + 60 * np.clip((away - 2500) / 470, 0, None) ** 3
+
+    def background(self, scattered: float = 0.0) -> np.ndarray:
+        """The truth: smooth light, the mean of what is unresolved, and the stars' far wings."""
+        return self.smooth(scattered) + self.unresolved + self.wings
+
+    def frame(
+        self, shift: tuple[float, float] = (0.0, 0.0), *, scattered: float = 0.0, exposure: float = 1800.0
+    ) -> np.ndarray:
+        """One exposure, with photon and read noise."""
+        light = np.zeros(self._whole)
+        for (x, y), flux in (((self.stars.column, self.stars.row), self.fluxes), (self._faint, self._faint_flux)):
+            add_stars(light, self._begin, x + shift[0], y + shift[1], flux, self.response)
+        image = light[self.inner, self.inner] + self.smooth(scattered) + self.wings
+        variance = image / (exposure * 0.99 * 0.949) + 100 / (exposure * 0.8 / 2 * 4)
+        return (image + self.rng.normal(0, 1, image.shape) * np.sqrt(variance)).astype("f4")
+
+
+@cache
+def made_response() -> MissionPRF:
+    """The response of `mixture`, from files written and read."""
+    with TemporaryDirectory() as folder:
+        for row in (1, 1025):
+            for column in (45, 1069):
+                write_prf(Path(folder), row, column)
+        return MissionPRF.open(folder, camera=4, ccd=1)

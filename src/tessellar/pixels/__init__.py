@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tessellar.pixels.averages import mean_image
+    from tessellar.pixels.background import Background, Sky, measure_jointly
+    from tessellar.pixels.backgrounds import BackgroundSeries, measure_backgrounds
     from tessellar.pixels.response import MissionPRF, PixelResponse, add_stars
     from tessellar.pixels.stack import FrameStack
     from tessellar.pixels.stamp import AperturePixel, PixelSource, Span, Stamp
+    from tessellar.pixels.starmodel import StarModel
     from tessellar.pixels.stars import StarField
     from tessellar.pixels.targetpixel import TargetPixelSource
 
 _HOMES = {
+    "measure_jointly": "background",
+    "measure_backgrounds": "backgrounds",
+    "StarModel": "starmodel",
+    "Sky": "background",
+    "BackgroundSeries": "backgrounds",
+    "Background": "background",
     "AperturePixel": "stamp",
     "FrameStack": "stack",
     "MissionPRF": "response",
@@ -29,16 +38,22 @@ _HOMES = {
 
 __all__ = [
     "AperturePixel",
+    "Background",
+    "BackgroundSeries",
     "FrameStack",
     "MissionPRF",
     "PixelResponse",
     "PixelSource",
+    "Sky",
     "Span",
     "Stamp",
     "StarField",
+    "StarModel",
     "TargetPixelSource",
     "add_stars",
     "mean_image",
+    "measure_backgrounds",
+    "measure_jointly",
 ]
 
 

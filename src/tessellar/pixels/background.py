@@ -1,0 +1,276 @@
+"""The background of frames: smooth sky plus the mean light of stars that are not in the catalogue.
+
+It is kept as nodes, not as images: the levels of tiles, joined by a cubic spline, and
+a profile of the corner glow in the distance from the camera's axis. Where the stars
+and the response of the pixels are known, their light is taken off first, and the
+stars are fitted again on the image without sky: crowding then does not bias it.
+Light that a star throws further than its response reaches belongs to the background.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tessellar.errors import InputError
+from tessellar.pixels.nodes import Mesh, fill, levels
+from tessellar.pixels.starmodel import StarModel
+from tessellar.targets import Field
+
+BOX = 64
+#: Pixels above this, e-/s, are never used.
+CUTOFF = 8.0e4
+# Where the camera's axis meets the plane of each CCD: 1-based column and row, means of the four cameras in
+# sector 1 (scatter 10 px). The glow of the corners begins 2400 px from it.
+_AXES = {1: (2155.0, 2095.0), 2: (-10.0, 2096.0), 3: (2148.0, 2107.0), 4: (-16.0, 2107.0)}
+_GLOW_FROM, _GLOW_STEP = 2400.0, 25.0
+# Neighbouring pixels see the same faint stars: this many, the area of the response, count as one.
+_CORRELATED = 7.0
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """The background of one frame.
+
+    Attributes
+    ----------
+    nodes, node_errors : float32 array (node rows, node columns)
+        Levels and their 1-sigma errors, e-/s; NaN where the whole frame could not be used.
+    glow : float32 array (knots,)
+        Corner glow at the knots of `Sky.knots`, e-/s; empty where the frame does not reach that far.
+    used : boolean array (rows, columns) or None
+        Pixels that it was made from.
+    sky : Sky
+        How it is spread over the pixels.
+    """
+
+    nodes: NDArray[np.float32]
+    node_errors: NDArray[np.float32]
+    glow: NDArray[np.float32]
+    sky: Sky
+    used: NDArray[np.bool_] | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether the frame had pixels to measure it on."""
+        return bool(np.isfinite(self.nodes).all())
+
+    def image(self, rows: slice = slice(None), cols: slice = slice(None)) -> NDArray[np.float32]:
+        """Background in some rows and columns of the frame (0-based slices), e-/s."""
+        return self.sky.image(self.nodes, self.glow, rows, cols)
+
+    def error(self, rows: slice = slice(None), cols: slice = slice(None)) -> NDArray[np.float32]:
+        """1-sigma error of `image`, e-/s; that of pixels in one tile is common to all of them."""
+        return self.sky.mesh.errors(self.node_errors, rows, cols)
+
+
+class Sky:
+    """Measures the background of frames of one field.
+
+    Parameters
+    ----------
+    field : Field
+        Its CCD tells where the camera's axis is.
+    corner : (int, int)
+        CCD column and row of the first pixel, 1-based.
+    shape : (int, int)
+        Rows and columns of the frames.
+    box : int
+        Side of a tile, px.
+    glow : bool
+        Whether the corner glow is measured where the frame reaches further than 2400 px from the camera's axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tessellar import Field
+    >>> from tessellar.pixels import Sky
+    >>> frame = np.random.default_rng(1).normal(120, 1, (256, 256)).astype("f4")
+    >>> background = Sky(Field(1, 4, 1), (1000, 1000), frame.shape).measure(frame)
+    >>> background.nodes.shape, bool(abs(background.image() - 120).max() < 0.5)
+    ((4, 4), True)
+    """
+
+    def __init__(
+        self, field: Field, corner: tuple[int, int], shape: tuple[int, int], *, box: int = BOX, glow: bool = True
+    ) -> None:
+        if min(shape) < 2 or box < 8:
+            raise InputError(f"a background of {shape[0]} x {shape[1]} pixels in tiles of {box}: too small")
+        self.field, self.corner, self.shape = field, corner, shape
+        self.mesh = Mesh(shape, box)
+        column, row = _AXES[field.ccd]
+        x = np.arange(shape[1]) + corner[0] - column
+        y = np.arange(shape[0]) + corner[1] - row
+        self._square = (x**2, y**2)
+        furthest = float(np.sqrt((x**2).max() + (y**2).max()))
+        number = int(np.ceil((furthest - _GLOW_FROM) / _GLOW_STEP)) if glow else 0
+        #: Distances from the camera's axis, px, at which the glow is known.
+        self.knots = _GLOW_FROM + _GLOW_STEP * (np.arange(max(number, 0)) + 0.5)
+
+    def measure(
+        self,
+        image: NDArray[Any],
+        *,
+        starlight: NDArray[np.float32] | None = None,
+        masked: NDArray[np.bool_] | None = None,
+        faintest: float = 60.0,
+        rounds: int = 2,
+        keep_used: bool = False,
+    ) -> Background:
+        """Measure the background of a frame.
+
+        Parameters
+        ----------
+        image : array (rows, columns)
+            In e-/s; NaN where missing.
+        starlight : array (rows, columns), optional
+            Light of the known stars, as `StarModel.image` gives it. Without it the mode of the pixels is taken, which
+            a crowded field pulls up.
+        masked : boolean array (rows, columns), optional
+            Pixels not to use.
+        faintest : float
+            Flux of the faintest stars in `starlight`, e-/s. The light of fainter ones is background, so that pixels
+            which hold half of it are averaged in; what stands out more is left out.
+        rounds : int
+            Times that tiles and glow are measured, each on what the other leaves.
+        keep_used : bool
+            Whether to tell which pixels were used.
+
+        Returns
+        -------
+        Background
+            Not `usable` where the frame is all NaN or all zero.
+
+        Raises
+        ------
+        InputError
+            If shapes disagree.
+        """
+        for name, array in (("image", image), ("starlight", starlight), ("masked", masked)):
+            if array is not None and np.shape(array) != self.shape:
+                raise InputError(f"{name} has shape {np.shape(array)}, the frames of this field {self.shape}")
+        pixels = np.asarray(image).astype(np.float32)
+        with np.errstate(invalid="ignore"):
+            usable = pixels < CUTOFF
+        if masked is not None:
+            usable &= ~masked
+        if not np.any(pixels[usable]):
+            usable[:] = False
+        if starlight is not None:
+            pixels -= starlight
+        reach = None if starlight is None else 0.5 * faintest
+        glow = np.zeros(len(self.knots), dtype=np.float32)
+        far = self._far
+        work = pixels
+        for turn in range(rounds if far is not None else 1):
+            if turn:
+                work = pixels.copy()
+                self._add_glow(work, -glow)
+            level, scatter, count = levels(work, usable, self.mesh, reach)
+            nodes = fill(level)
+            if far is not None and np.isfinite(nodes).all():
+                glow = glow + self._profile(work, usable, nodes, reach)
+        errors = fill(np.asarray(scatter / np.sqrt(np.maximum(count / _CORRELATED, 1)), dtype=np.float32))
+        return Background(nodes, errors, glow, self, usable if keep_used else None)
+
+    def image(
+        self,
+        nodes: NDArray[Any],
+        glow: NDArray[Any],
+        rows: slice = slice(None),
+        cols: slice = slice(None),
+    ) -> NDArray[np.float32]:
+        """Pixels of a background, e-/s, from its nodes and glow; rows and columns as 0-based slices."""
+        surface = self.mesh.surface(nodes, rows, cols)
+        if len(glow) and np.any(glow):
+            self._add_glow(surface, np.asarray(glow), rows, cols)
+        return surface
+
+    @cached_property
+    def _far(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]] | None:
+        """Pixels where the glow is (flat indices, by annulus), where each annulus begins, knot below, share above."""
+        if not len(self.knots):
+            return None
+        across, along = self._square
+        distance = np.sqrt(along[:, None] + across[None, :])
+        index = np.flatnonzero(distance > _GLOW_FROM)
+        ring = ((distance.ravel()[index] - _GLOW_FROM) / _GLOW_STEP).astype(np.int64)
+        index = index[np.argsort(ring, kind="stable")]
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(ring, minlength=len(self.knots)))])
+        below, share = self._knot(distance.ravel()[index])
+        return index, bounds, below, share
+
+    def _knot(self, distance: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Of distances from the axis: the knot below, counted with one at 2400 px, and the share of the next one."""
+        places = np.concatenate([[_GLOW_FROM], self.knots, [self.knots[-1] + _GLOW_STEP]])
+        below = np.clip(np.searchsorted(places, distance, side="right") - 1, 0, len(self.knots))
+        share = (distance - places[below]) / (places[below + 1] - places[below])
+        return below, np.clip(share, 0.0, 1.0).astype(np.float32)
+
+    def _profile(
+        self, work: NDArray[np.float32], usable: NDArray[np.bool_], nodes: NDArray[np.float32], reach: float | None
+    ) -> NDArray[np.float32]:
+        """Level of each annulus over the surface through the nodes."""
+        assert self._far is not None
+        index, bounds, _, _ = self._far
+        rest = work.ravel()[index] - self.mesh.surface(nodes).ravel()[index]
+        good = usable.ravel()[index]
+        profile = np.zeros(len(self.knots), dtype=np.float32)
+        for knot, (begin, end) in enumerate(pairwise(bounds)):
+            # An annulus is a tile of one row.
+            line = Mesh((1, int(end - begin)), int(end - begin)) if end - begin >= 200 else None
+            if line is None:
+                continue
+            found, _, _ = levels(rest[None, begin:end], good[None, begin:end], line, reach)
+            profile[knot] = found[0, 0] if np.isfinite(found[0, 0]) else 0.0
+        return profile
+
+    def _add_glow(
+        self,
+        image: NDArray[np.float32],
+        glow: NDArray[Any],
+        rows: slice = slice(None),
+        cols: slice = slice(None),
+    ) -> None:
+        padded = np.concatenate([[0.0], glow, glow[-1:]]).astype(np.float32)
+        if image.shape == self.shape and self._far is not None:
+            index, _, below, share = self._far
+            image.ravel()[index] += padded[below] * (1 - share) + padded[below + 1] * share
+            return
+        across, along = self._square
+        distance = np.sqrt(along[rows][:, None] + across[cols][None, :])
+        below, share = self._knot(distance)
+        image += padded[below] * (1 - share) + padded[below + 1] * share
+
+
+def measure_jointly(
+    sky: Sky, image: NDArray[Any], stars: Any, response: Any, *, rounds: int = 3
+) -> tuple[Background, StarModel]:
+    """Measure the background and the stars of one image together.
+
+    The mode of the pixels comes first; the stars are fitted to what is left; the sky is measured again on the image
+    without their light; and so on.
+
+    Parameters
+    ----------
+    sky : Sky
+    image : array (rows, columns)
+        A frame, or a mean of frames, e-/s.
+    stars : StarField
+    response : PixelResponse
+    rounds : int
+        Times that stars and sky are measured.
+    """
+    background = sky.measure(image)
+    for _ in range(rounds):
+        level = float(np.nanmedian(background.nodes)) if background.usable else 0.0
+        model = StarModel.fit(
+            np.asarray(image, dtype=np.float32) - background.image(), sky.corner, stars, response, sky=max(level, 1.0)
+        )
+        background = sky.measure(image, starlight=model.image(), masked=model.masked, faintest=model.faintest)
+    return background, model
