@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import platformdirs
@@ -19,6 +22,8 @@ import platformdirs
 from tessellar.errors import ConfigError
 
 FILE_NAME = "tessellar.toml"
+
+_overriding: ContextVar[Mapping[str, Any]] = ContextVar("tessellar settings", default=MappingProxyType({}))
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,10 @@ class Settings:
         Seconds before the second try; the pause doubles from there, with jitter.
     page_size : int
         Rows asked of the archive at a time.
+    offline : bool
+        Never use the network: questions are answered from what was answered before.
+    answers_for : float
+        Hours for which a kept answer of the archive will do; 0 asks each time.
     """
 
     archive: str = "mast"
@@ -54,6 +63,8 @@ class Settings:
     attempts: int = 6
     retry_wait: float = 1.0
     page_size: int = 5000
+    offline: bool = False
+    answers_for: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("connections", "attempts", "page_size"):
@@ -62,7 +73,7 @@ class Settings:
         for name in ("connect_timeout", "idle_timeout"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"setting {name} = {getattr(self, name)}: it must be more than 0 seconds")
-        for name in ("retry_wait", "min_rate"):
+        for name in ("retry_wait", "min_rate", "answers_for"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"setting {name} = {getattr(self, name)}: it must be 0 or more")
 
@@ -70,6 +81,21 @@ class Settings:
 def config_folder() -> Path:
     """The folder that holds the user's ``tessellar.toml``; it need not exist."""
     return Path(platformdirs.user_config_dir("tessellar", appauthor=False))
+
+
+@contextmanager
+def overriding(**settings: Any) -> Iterator[None]:
+    """Let settings hold, whatever the environment says, for all that is loaded in the block.
+
+    An argument of a call still beats them; None leaves a setting as it is.
+    """
+    token = _overriding.set(
+        {**_overriding.get(), **{name: value for name, value in settings.items() if value is not None}}
+    )
+    try:
+        yield
+    finally:
+        _overriding.reset(token)
 
 
 def load(environ: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
@@ -105,7 +131,7 @@ def load(environ: Mapping[str, str] | None = None, **arguments: Any) -> Settings
         variable = f"TESSELLAR_{name.upper()}"
         if environ.get(variable):
             values[name] = _convert(name, environ[variable], kind, variable)
-    for name, value in arguments.items():
+    for name, value in {**_overriding.get(), **arguments}.items():
         if name not in known:
             raise ConfigError(f"no setting is called {name!r}; there are {', '.join(known)}")
         if value is not None:
@@ -126,6 +152,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _convert(name: str, value: Any, kind: type, where: str) -> Any:
+    if kind is bool:
+        return _switch(name, value, where)
     wanted = {int: "a whole number", float: "a number", str: "text"}[kind]
     try:
         if isinstance(value, bool) or (kind is str and not isinstance(value, str | os.PathLike)):
@@ -136,3 +164,10 @@ def _convert(name: str, value: Any, kind: type, where: str) -> Any:
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {name} = {value!r} is not {wanted}") from error
     return converted
+
+
+def _switch(name: str, value: Any, where: str) -> bool:
+    word = str(value).strip().lower()
+    if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        raise ConfigError(f"{where}: {name} = {value!r} is not true or false")
+    return word in ("1", "true", "yes", "on")

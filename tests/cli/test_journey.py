@@ -246,3 +246,12 @@ def test_a_curl_script_fetches_the_same_files_into_the_same_places(tessellar, ar
         assert path.read_bytes() == next(sky.rglob(path.name)).read_bytes()
     ran = tessellar("--archive", archive, "--json", "fetch", star, "--kind", "lightcurve", "-o", tmp_path)
     assert {row["attempts"] for row in ran.json} == {0}
+
+
+def test_offline_answers_from_what_was_asked(tessellar, archive, star):
+    rows = tessellar("--archive", archive, "--json", "find", star).json
+    assert tessellar("--archive", archive, "--offline", "--json", "find", star).json == rows
+    ran = tessellar("--archive", archive, "--offline", "find", "--sector", 77)
+    assert ran.code == 3
+    assert "offline" in ran.line
+    assert tessellar("--offline", "--refresh", "find", star).code == 2

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from tessellar import config
+from tessellar.archives.answers import Answers
 from tessellar.archives.base import Criteria
 from tessellar.archives.portal import Portal, range_filter, read_columns, text_filter
 from tessellar.archives.resolver import NamedPlace, question, read_answer, service_url
@@ -173,10 +175,14 @@ class MastArchive:
         return read_columns(reply)
 
     async def _ask_places(self, name: str) -> list[NamedPlace]:
-        async with Transport(self._settings) as transport:
-            policy = retrying(self._settings)
-            reply: Reply = await policy(transport.get, service_url(self.name, MAST_URL), question(name))
-            return read_answer(reply, name)
+        url, answers = service_url(self.name, MAST_URL), Answers(self._settings)
+        asked = {"archive": url, "name": name.strip().lower()}
+        kept = answers.recall(asked)
+        if kept is None:
+            async with Transport(self._settings) as transport:
+                reply: Reply = await retrying(self._settings)(transport.get, url, question(name))
+            kept = answers.keep(asked, [asdict(place) for place in read_answer(reply, name)])
+        return [NamedPlace(**place) for place in kept.value]
 
     async def _ask(self, service: str, params: Mapping[str, Any], listener: Listener) -> list[dict[str, Any]]:
         async with Transport(self._settings) as transport:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tessellar.archives.answers import Answers
 from tessellar.config import Settings
 from tessellar.errors import QueryError, ResultTruncated, TimedOut, Unavailable, UnexpectedReply
 from tessellar.net import Reply, Transport
@@ -46,6 +47,7 @@ class Portal:
         self._url = f"{base}/api/v0/invoke"
         self._transport = transport
         self._settings = settings
+        self._answers = Answers(settings)
 
     async def rows(
         self, service: str, params: Mapping[str, Any], listener: Listener = ignore, *, insist: bool = True
@@ -70,6 +72,16 @@ class Portal:
         ResultTruncated
             If it says that there are more rows than it sends.
         """
+        question = {"archive": self._url, "service": service, "params": params}
+        kept = self._answers.recall(question)
+        if kept is None:
+            kept = self._answers.keep(question, await self._gather(service, params, listener, insist))
+        rows: list[dict[str, Any]] = kept.value
+        return rows
+
+    async def _gather(
+        self, service: str, params: Mapping[str, Any], listener: Listener, insist: bool
+    ) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         key = str(uuid.uuid4())
         page, pages, total = 1, 1, None

@@ -14,7 +14,7 @@ from importlib import import_module
 
 import click
 
-from tessellar import __version__
+from tessellar import __version__, config
 from tessellar.errors import (
     ArchiveError,
     InputError,
@@ -73,14 +73,21 @@ class _Lazy(click.Group):
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--archive", metavar="NAME|URL", help="mast (default), or the URL of a tessellar server.")
+@click.option("--offline", is_flag=True, help="Use no network: answer from what was answered before.")
+@click.option("--refresh", is_flag=True, help="Ask the archive, though a kept answer would do.")
 @click.option("--json", "as_json", is_flag=True, help="Print machine output on stdout, nothing else there.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no remarks.")
 @click.option("--verbose", "-v", count=True, help="Say more; twice: log what goes over the wire.")
 @click.version_option(__version__, prog_name="tessellar")
 @click.pass_context
-def group(ctx: click.Context, archive: str | None, as_json: bool, quiet: bool, verbose: int) -> None:
+def group(
+    ctx: click.Context, archive: str | None, offline: bool, refresh: bool, as_json: bool, quiet: bool, verbose: int
+) -> None:
     """From a name on the sky to TESS data that can be trusted, and light curves with honest errors."""
+    if offline and refresh:
+        raise click.UsageError("--offline and --refresh exclude each other")
     ctx.obj = Globals(archive, as_json, quiet, verbose)
+    ctx.with_resource(config.overriding(offline=offline or None, answers_for=0.0 if refresh else None))
     if verbose > 1:
         import logging
 

@@ -130,6 +130,8 @@ class Transport:
             return Reply(str(response.url), response.status_code, response.headers, response.content)
 
     def _open_client(self) -> httpx.AsyncClient:
+        if self._settings.offline:
+            raise ArchiveError("offline: the network is not used, for the setting offline is on")
         if self._client is None:
             raise TessellarError("the transport is closed: use it inside `async with`")
         return self._client
