@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 
 import tessellar as package
 from tessellar.server import ServerThread
@@ -164,6 +165,24 @@ def test_a_report_that_the_archive_lacks_is_a_run_too(old_and_new, tmp_path):
     runs = package.dv_runs(STAR, archive=old_and_new, folder=mine)
     assert [run.run_id for run in runs if run.superseded_by is None] == [901]
     assert runs[-1].files[0].path == mine / report_name("s0001-s0039", 901)
+
+
+def test_light_curves_made_after_the_run_are_marked(tmp_path, tessellar):
+    for name, date in (
+        (f"tess2018206045859-s0001-{STAR:016d}-0120-s_lc.fits", "2020-10-05"),
+        (f"tess2018234235059-s0002-{STAR:016d}-0121-s_lc.fits", "2018-10-05"),
+        (report_name("s0001-s0003", 129).replace("dvr.xml", "dvt.fits"), "2018-12-15"),
+    ):
+        header = fits.Header({"TELESCOP": "TESS", "TICID": STAR, "DATE": date, "RA_OBJ": 63.37, "DEC_OBJ": -69.22})
+        fits.PrimaryHDU(header=header).writeto(tmp_path / name)
+    write_report(tmp_path, report_name("s0001-s0003", 129), "0110", 3.5)
+    with ServerThread(tmp_path) as server:
+        ran = tessellar("--archive", server.url, "--json", "dv", STAR, "--reports", tmp_path)
+        shown = tessellar("--archive", server.url, "dv", STAR, "--reports", tmp_path)
+    (run,) = ran.json
+    assert [(file["sector"], file["newer"]) for file in run["inputs"]] == [(1, True), (2, False)]
+    assert all(Path(file["path"]).is_file() for file in run["inputs"])
+    assert "made again after this run: sector 1\n" in shown.out
 
 
 def test_a_damaged_report_leaves_the_range(old_and_new, tmp_path):

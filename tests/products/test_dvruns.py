@@ -96,6 +96,22 @@ def test_inputs_made_after_the_run_are_marked():
     assert [file.newer for file in run.inputs] == [None, None]
 
 
+def test_the_date_of_an_observation_tells_nothing_of_what_it_lists_itself():
+    names = [light_curve(1), dv(1, 1, 106, "dvt.fits")]
+    observations, products = tables(*names, released={match_name(names[0]).obs_id: 59200.0})
+    (run,) = find_runs(observations, products)
+    assert (run.released, [file.newer for file in run.inputs]) == (59200.0, [None])
+
+
+def test_runs_without_numbers_are_ordered_by_their_release():
+    one, more = tess_spoc("s0036-s0036", "dvt.fits"), tess_spoc("s0036-s0039", "dvt.fits")
+    curve = tess_spoc("s0036", "lc.fits")
+    released = {match_name(one).obs_id: 59800.0, match_name(more).obs_id: 60100.0, match_name(curve).obs_id: 59700.0}
+    first, second = find_runs(*tables(one, more, curve, released=released))
+    assert (first.superseded_by, first.reason) == (second.key, "extended-by")
+    assert [file.newer for file in (*first.inputs, *second.inputs)] == [False, False]
+
+
 def test_real_reports_tell_the_observed_sectors(real_data: Path):
     reports = [read(path) for path in sorted(real_data.glob("*dvr.xml"))]
     lc = "tess2018206045859-s0001-0000000117544915-0120-s_lc.fits"

@@ -122,7 +122,8 @@ def _found(folder: Path, tic: TIC) -> _Local:
     for path, name in _named_files(folder):
         if name.tic == int(tic) or name.kind == "tcestats":
             local.paths.setdefault(path.name, path)
-        if name.tic == int(tic) and name.author in PIPELINES and (name.product == "dvt" or name.kind == "lightcurve"):
+        dated = name.product == "dvt" or name.kind in ("lightcurve", "tpf")
+        if dated and name.tic == int(tic) and name.author in PIPELINES:
             _note_date(path, local.written)
     return local
 

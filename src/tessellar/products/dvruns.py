@@ -58,8 +58,8 @@ class RunFile:
         ``dvt`` (time series), ``dvr`` (report), ``dvm`` (mini report) or ``dvs`` (summary of one planet).
     planet : int or None
         Of a summary.
-    uri : str
-        Its name in the archive.
+    uri, obs_id : str
+        Its name in the archive, and the observation that lists it.
     size : int or None
         Bytes, as the archive tells.
     path : Path or None
@@ -70,6 +70,7 @@ class RunFile:
     product: str
     planet: int | None
     uri: str
+    obs_id: str = ""
     size: int | None = None
     path: Path | None = None
 
@@ -114,7 +115,7 @@ class DVRun:
     time : float or None
         When it was processed (MJD), from the header of its time series, where that is here.
     released : float or None
-        When the archive released it (MJD), where it is an observation of its own.
+        When the archive released the observation that lists it (MJD).
     tces : tuple of TCE
         What it found. Without a report they have numbers only, from the names of their summaries.
     tces_known : bool
@@ -277,6 +278,7 @@ def _run_file(name: ProductName, row: Mapping[str, Any], here: _Here) -> RunFile
         name.product,
         name.planet,
         str(row.get("dataURI") or name.uri),
+        str(row.get("obs_id") or name.obs_id),
         int(size) if size else None,
         here.paths.get(name.filename),
     )
@@ -294,11 +296,10 @@ def _run(key: RunKey, files: list[RunFile], inputs: list[tuple[ProductName, Mapp
     if report is not None and report.path.name not in {file.filename for file in files}:
         name = match_name(report.path.name)
         uri = name.uri if name else ""
-        files = [*files, RunFile(report.path.name, "dvr", None, uri, None, report.path)]
+        files = [*files, RunFile(report.path.name, "dvr", None, uri, path=report.path)]
     run = DVRun(*key, files=tuple(sorted(files, key=lambda file: file.filename)))
     times = [here.written[file.filename] for file in files if file.product == "dvt" and file.filename in here.written]
-    names = [name for file in files if (name := match_name(file.filename))]
-    released = [here.released[name.obs_id] for name in names if name.obs_id in here.released]
+    released = [here.released[file.obs_id] for file in files if file.obs_id in here.released]
     run = replace(run, time=max(times, default=None), released=max(released, default=None))
     run = _with_events(run, report, here.lists)
     return replace(run, inputs=tuple(_inputs(run, inputs, here)))
@@ -343,8 +344,11 @@ def _is_newer(name: ProductName, row: Mapping[str, Any], run: DVRun, here: _Here
     written = here.written.get(name.filename)
     if written is not None and run.time is not None:
         return written > run.time
-    released = here.released.get(str(row.get("obs_id") or name.obs_id))
-    return released > run.released if released is not None and run.released is not None else None
+    home = str(row.get("obs_id") or name.obs_id)
+    released = here.released.get(home)
+    if released is None or run.released is None or home in {file.obs_id for file in run.files}:
+        return None  # one observation lists both: its date tells nothing
+    return released > run.released
 
 
 def _place(run: DVRun) -> tuple[Any, ...]:
