@@ -147,6 +147,7 @@ class CrowdedSky:
         errors: float = 0.05,
     ) -> None:
         self.response, self.size, self.corner = response, size, corner
+        self.middle = np.array(corner) + (size - 1) / 2
         self.rng = rng = np.random.default_rng(seed)
         margin = 40
         self._begin = corner[0] - margin, corner[1] - margin
@@ -192,12 +193,18 @@ class CrowdedSky:
         return self.smooth(scattered) + self.unresolved + self.wings
 
     def frame(
-        self, shift: tuple[float, float] = (0.0, 0.0), *, scattered: float = 0.0, exposure: float = 1800.0
+        self,
+        shift: tuple[float, float] = (0.0, 0.0),
+        *,
+        turn: np.ndarray | None = None,
+        scattered: float = 0.0,
+        exposure: float = 1800.0,
     ) -> np.ndarray:
-        """One exposure, with photon and read noise."""
+        """One exposure, with photon and read noise; `turn` (2, 2), px/px, moves stars by their way from the middle."""
         light = np.zeros(self._whole)
         for (x, y), flux in (((self.stars.column, self.stars.row), self.fluxes), (self._faint, self._faint_flux)):
-            add_stars(light, self._begin, x + shift[0], y + shift[1], flux, self.response)
+            dx, dy = (np.zeros((2, 2)) if turn is None else turn) @ (np.stack([x, y]) - self.middle[:, None])
+            add_stars(light, self._begin, x + shift[0] + dx, y + shift[1] + dy, flux, self.response)
         image = light[self.inner, self.inner] + self.smooth(scattered) + self.wings
         variance = image / (exposure * 0.99 * 0.949) + 100 / (exposure * 0.8 / 2 * 4)
         return (image + self.rng.normal(0, 1, image.shape) * np.sqrt(variance)).astype("f4")

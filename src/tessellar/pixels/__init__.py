@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from tessellar.pixels.averages import mean_image
     from tessellar.pixels.background import Background, Sky, measure_jointly
     from tessellar.pixels.backgrounds import BackgroundSeries, measure_backgrounds
+    from tessellar.pixels.movement import MovementKernel
+    from tessellar.pixels.pointing import Pointing, measure_pointing
     from tessellar.pixels.response import MissionPRF, PixelResponse, add_stars
     from tessellar.pixels.stack import FrameStack
     from tessellar.pixels.stamp import AperturePixel, PixelSource, Span, Stamp
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from tessellar.pixels.targetpixel import TargetPixelSource
 
 _HOMES = {
+    "measure_pointing": "pointing",
+    "Pointing": "pointing",
+    "MovementKernel": "movement",
     "measure_jointly": "background",
     "measure_backgrounds": "backgrounds",
     "StarModel": "starmodel",
@@ -42,8 +47,10 @@ __all__ = [
     "BackgroundSeries",
     "FrameStack",
     "MissionPRF",
+    "MovementKernel",
     "PixelResponse",
     "PixelSource",
+    "Pointing",
     "Sky",
     "Span",
     "Stamp",
@@ -54,6 +61,7 @@ __all__ = [
     "mean_image",
     "measure_backgrounds",
     "measure_jointly",
+    "measure_pointing",
 ]
 
 
