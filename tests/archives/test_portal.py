@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from dataclasses import replace
 from urllib.parse import parse_qs
 
+import numpy as np
 import pytest
 
-from tessellar.archives import MastArchive
+from tessellar.archives import Criteria, MastArchive
 from tessellar.archives.portal import Portal
 from tessellar.config import Settings
 from tessellar.errors import QueryError, ResultTruncated, TimedOut, Unavailable, UnexpectedReply
+from tessellar.mission import locate
 from tessellar.net import Transport
 from tessellar.products import ObservationTable
 from tests.webserver import FileServer, Misbehaviour, running
@@ -53,7 +57,6 @@ def test_all_pages_are_gathered_under_one_key(server):
 
 
 def test_an_answer_still_being_computed_is_asked_for_again_after_a_pause(server):
-    import time
 
     started = time.monotonic()
     rows = ask(server, {"status": "EXECUTING"}, page(1, 1, 1, "a"))
@@ -143,3 +146,36 @@ def test_an_archive_that_is_down_is_not_asked_in_ever_smaller_pieces():
         with pytest.raises(Unavailable, match="503"):
             MastArchive(server.url, SETTINGS).products(observations(80))
         assert len(server.requests) == SETTINGS.attempts
+
+
+class OneSector(FileServer):
+    """An archive with twenty thousand light curves of one sector."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = [
+            {"obsid": n, "obs_id": f"tess2018206045859-s0001-{n:016d}-0120-s", "target_name": str(n),
+             "dataURL": f"mast:TESS/product/tess2018206045859-s0001-{n:016d}-0120-s_lc.fits", "sequence_number": 1,
+             "s_ra": n * 0.018, "s_dec": -89.0 + n * 0.0045, "dataproduct_type": "timeseries"}
+            for n in range(1, 20_001)
+        ]  # fmt: skip
+
+    def answer(self, path: str) -> Misbehaviour | None:
+        question = json.loads(parse_qs(self.forms[-1])["request"][0])
+        first, size = (question["page"] - 1) * question["pagesize"], question["pagesize"]
+        paging = {"page": question["page"], "pagesFiltered": -(-len(self.rows) // size), "rowsFiltered": len(self.rows)}
+        answer = {"status": "COMPLETE", "data": self.rows[first : first + size], "paging": paging}
+        return Misbehaviour(status=200, body=json.dumps(answer).encode())
+
+
+def test_a_whole_sector_is_put_on_its_ccds_at_once():
+    with running(OneSector()) as server:
+        started = time.monotonic()
+        table = MastArchive(server.url, replace(SETTINGS, page_size=5000)).search(Criteria(sector=1))
+        assert time.monotonic() - started < 20
+    assert len(table) == 20_000
+    for row in table[::1999]:
+        places = locate(row["s_ra"], row["s_dec"], sectors=[1])
+        expected = (places[0].field.camera, places[0].field.ccd) if places else (np.ma.masked, np.ma.masked)
+        assert (row["camera"], row["ccd"]) == expected or not places
+        assert np.ma.is_masked(row["camera"]) == (not places)

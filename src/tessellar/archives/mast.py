@@ -14,6 +14,7 @@ from tessellar.archives.base import Criteria
 from tessellar.archives.portal import Portal, range_filter, read_columns, text_filter
 from tessellar.archives.resolver import NamedPlace, question, read_answer, service_url
 from tessellar.errors import InputError, QueryError, ResultTruncated, TimedOut
+from tessellar.mission.ccd import locate_many
 from tessellar.mission.names import match_name
 from tessellar.mission.tangent import angular_separation
 from tessellar.net import Remote, Reply, Transport, run
@@ -73,6 +74,7 @@ class MastArchive:
         """
         rows = run(self._ask(*_question(criteria), listener))
         described = [_described(row) for row in rows]
+        _put_on_ccds(described)
         rows = [row for row in described if _belongs(row, criteria)]
         if criteria.position is not None:
             rows = _by_separation(rows, criteria.position)
@@ -254,27 +256,31 @@ def _column_filter(name: str, value: Any) -> dict[str, Any]:
 
 
 def _described(row: dict[str, Any]) -> dict[str, Any]:
-    """Add what the row does not say itself: the range of sectors, camera and CCD."""
+    """Add what the names in a row tell: the range of sectors, camera and CCD."""
     name = match_name(str(row.get("dataURL") or "").rsplit("/", 1)[-1])
     sector = row.get("sequence_number")
     first, last = name.sector_range if name and name.sector_range else (sector, sector)
     camera, ccd = (name.camera, name.ccd) if name else (None, None)
-    if camera is None and first == last and isinstance(sector, int) and row.get("dataproduct_type") == "timeseries":
-        camera, ccd = _on_which_ccd(row, sector)
     return {**row, "sector_first": first, "sector_last": last, "camera": camera, "ccd": ccd}
 
 
-def _on_which_ccd(row: Mapping[str, Any], sector: int) -> tuple[int | None, int | None]:
-    from tessellar.mission.ccd import locate
-
-    ra, dec = row.get("s_ra"), row.get("s_dec")
-    if ra is None or dec is None:
-        return None, None
-    try:
-        places = locate(float(ra), float(dec), sectors=[sector])
-    except InputError:  # a sector newer than our table: its pointing is not known
-        return None, None
-    return (places[0].field.camera, places[0].field.ccd) if places else (None, None)
+def _put_on_ccds(rows: list[dict[str, Any]]) -> None:
+    """Fill in camera and CCD of targets from their positions and the pointing of the sector."""
+    of_sector: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        single = row["sector_first"] == row["sector_last"] and isinstance(row["sector_first"], int)
+        placed = row.get("s_ra") is not None and row.get("s_dec") is not None
+        if single and placed and row["camera"] is None and row.get("dataproduct_type") == "timeseries":
+            of_sector.setdefault(row["sector_first"], []).append(row)
+    for sector, targets in of_sector.items():
+        ra, dec = ([float(row[name]) for row in targets] for name in ("s_ra", "s_dec"))
+        try:
+            index, _, camera, ccd, _, _ = locate_many(ra, dec, [sector])
+        except InputError:  # a sector newer than our table: its pointing is not known
+            continue
+        # Where two CCDs overlap on the sky, the first is as good as the other: the archive does not tell.
+        for i, its_camera, its_ccd in zip(index[::-1], camera[::-1], ccd[::-1], strict=True):
+            targets[i] |= {"camera": int(its_camera), "ccd": int(its_ccd)}
 
 
 def _by_separation(rows: list[dict[str, Any]], centre: tuple[float, float]) -> list[dict[str, Any]]:

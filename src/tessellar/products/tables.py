@@ -224,7 +224,7 @@ def _column(values: list[Any], info: ColumnInfo) -> MaskedColumn:
             [empty if gone else _as(info.kind, value) for value, gone in zip(values, missing, strict=True)],
             dtype={float: np.float64, int: np.int64, bool: np.bool_}[info.kind],
         )
-    return MaskedColumn(data, mask=missing, unit=info.unit, description=info.description)
+    return MaskedColumn(data, mask=np.array(missing, dtype=bool), unit=info.unit, description=info.description)
 
 
 def _as(kind: type, value: Any) -> Any:
