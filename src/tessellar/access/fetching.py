@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tessellar import config
 from tessellar.access.opening import archive_of
 from tessellar.access.searching import list_products
 from tessellar.archives import Archive
-from tessellar.errors import InputError, NoPermission
+from tessellar.errors import InputError
+from tessellar.mission.names import match_name
 from tessellar.net import Outcome, Remote, run, transfer
 from tessellar.products.tables import ObservationTable, ProductTable
-from tessellar.progress import Listener, ignore
-from tessellar.store import Manifest, Store
+from tessellar.progress import Event, Listener, ignore
+from tessellar.store import Store
+from tessellar.store.manifest import Manifest, write_manifest
 from tessellar.store.store import check_folder
+from tessellar.store.upkeep import WHOLE, set_aside, verify
+
+__all__ = ["FetchInterrupted", "fetch", "fetch_remotes", "repair", "write_manifest"]
 
 
 class FetchInterrupted(KeyboardInterrupt):
@@ -90,15 +96,42 @@ def fetch(
     return fetch_remotes(remotes, target, flat=flat, deadline=deadline, listener=listener)
 
 
-def write_manifest(manifest: Manifest, folder: Path) -> Path:
-    """Write a manifest beside the data, as ECSV, under a name that tells the time (UTC)."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = folder / f"manifest_{stamp}.ecsv"
-    try:
-        manifest.write(path, format="ascii.ecsv", overwrite=True)
-    except OSError as error:
-        raise NoPermission(f"{path}: the manifest cannot be written ({error.strerror})") from error
-    return path
+def repair(store: Store, *, archive: str | Archive | None = None, listener: Listener = ignore) -> Manifest:
+    """Verify a data folder, set aside what is not what it was, and fetch it again from where it came.
+
+    Parameters
+    ----------
+    store : Store
+        The data folder.
+    archive : str or Archive, optional
+        Asked for files of which nobody knows where they came from, because they were adopted.
+    listener : callable, optional
+        Told of bytes.
+
+    Returns
+    -------
+    Manifest
+        One row per file that was fetched again; none if all was whole.
+    """
+    wanted: dict[bool, list[Remote]] = {False: [], True: []}
+    for finding in verify(store, listener):
+        if finding.state == WHOLE:
+            continue
+        entry = store.ledger.find(finding.path)
+        url = entry.origin if entry is not None else ""
+        parts = finding.path.split("/")
+        # Anything else was adopted where it lay: it comes back where files of its kind belong.
+        collection, obs_id = (parts[1], parts[2]) if len(parts) == 4 else _filed(parts[-1])
+        remote = Remote(finding.uri, url, parts[-1], collection, obs_id)
+        if not url:
+            remote = replace(remote, url=archive_of(archive).locate(finding.uri, filename=parts[-1]).url)
+        wanted[len(parts) == 1].append(remote)
+        set_aside(store, finding.path, finding.reason)
+    outcomes: list[Outcome] = []
+    remotes = [*wanted[False], *wanted[True]]
+    for flat in wanted:
+        _transfer(wanted[flat], remotes, Store(store.folder, flat=flat), outcomes, listener)
+    return Manifest.from_outcomes(remotes, outcomes)
 
 
 def fetch_remotes(
@@ -122,13 +155,28 @@ def fetch_remotes(
     def again(some: list[Remote]) -> Manifest:
         return fetch_remotes(some, folder, flat=flat, deadline=deadline, listener=listener)
 
+    _transfer(remotes, remotes, store, outcomes, listener, deadline, again)
+    return Manifest.from_outcomes(remotes, outcomes, again)
+
+
+def _transfer(
+    remotes: list[Remote],
+    told: list[Remote],
+    store: Store,
+    outcomes: list[Outcome],
+    listener: Listener,
+    deadline: float | None = None,
+    again: Callable[[list[Remote]], Manifest] | None = None,
+) -> None:
+    """Fetch `remotes`; when interrupted, raise with a manifest of all that are in `told`."""
+    if store.ledger.journal != "write-ahead log":
+        listener(Event("fetch", note=f"{store.folder}: the ledger keeps a {store.ledger.journal}"))
     try:
         run(transfer(remotes, store, config.load(), outcomes, listener, deadline=deadline))
     except KeyboardInterrupt as error:
-        raise FetchInterrupted(Manifest.from_outcomes(remotes, outcomes, again)) from error
+        raise FetchInterrupted(Manifest.from_outcomes(told, outcomes, again)) from error
     finally:
         store.close()
-    return Manifest.from_outcomes(remotes, outcomes, again)
 
 
 def _remote(archive: Archive, row: dict[str, object]) -> Remote:
@@ -140,3 +188,8 @@ def _remote(archive: Archive, row: dict[str, object]) -> Remote:
         obs_id=str(row.get("obs_id") or ""),
         size=int(size) if isinstance(size, int) and size > 0 else None,
     )
+
+
+def _filed(filename: str) -> tuple[str, str]:
+    name = match_name(filename)
+    return (name.collection, name.obs_id) if name is not None else ("TESS", filename.split(".")[0])

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from tessellar.errors import NoPermission, StoreError
+from tessellar.store.filesystem import file_system_of, is_network
+from tessellar.store.lockfile import LockFile
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (
@@ -75,12 +78,33 @@ class Ledger:
     ----------
     path : Path
         Made, with its folder, when something is first written.
+    shared : bool, optional
+        Whether it is on a file system that several machines share; by default the system is asked.
+
+    Notes
+    -----
+    On a local file system it keeps a write-ahead log, and SQLite's own locks
+    serve several processes. Over a network neither can be trusted: there it
+    keeps a rollback journal, and whoever reads or writes holds a lock file.
+    A ledger that was ever used that way stays so, also when the machine that
+    has the disk opens it. `journal` says which it is.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shared: bool | None = None) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._shared = shared
+        self._guard: AbstractContextManager[Any] | None = None
+
+    @property
+    def journal(self) -> str:
+        """How it is kept, in words."""
+        if not self._is_shared():
+            return "write-ahead log"
+        kind = file_system_of(self._path)
+        where = f", for it is on {kind}" if is_network(kind) else ""
+        return f"rollback journal behind a lock file{where}"
 
     def find(self, path: str) -> Entry | None:
         """Look up one file by its relative path."""
@@ -110,11 +134,19 @@ class Ledger:
         with self._writing() as connection:
             connection.execute("DELETE FROM file WHERE path = ?", (path,))
 
+    def partials(self) -> list[str]:
+        """The files, by path, of which a part is known."""
+        if not self._path.exists() and self._connection is None:
+            return []
+        with self._lock, self._translated(), self._guarded():
+            rows = self._open().execute("SELECT path FROM partial ORDER BY path").fetchall()
+        return [row[0] for row in rows]
+
     def validator(self, path: str) -> str | None:
         """Return the version that the partial file of `path` belongs to."""
         if not self._path.exists() and self._connection is None:
             return None
-        with self._lock, self._translated():
+        with self._lock, self._translated(), self._guarded():
             row = self._open().execute("SELECT validator FROM partial WHERE path = ?", (path,)).fetchone()
         return row[0] if row else None
 
@@ -133,31 +165,49 @@ class Ledger:
     def _select(self, where: str, *values: str) -> Iterator[Entry]:
         if not self._path.exists() and self._connection is None:
             return iter(())
-        with self._lock, self._translated():
+        with self._lock, self._translated(), self._guarded():
             rows = self._open().execute(f"SELECT {_COLUMNS} FROM file {where}", values).fetchall()
         return (Entry(*row) for row in rows)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._translated():
+        with self._lock, self._translated(), self._guarded():
             connection = self._open()
             with connection:
                 yield connection
+
+    def _guarded(self) -> AbstractContextManager[Any]:
+        if self._guard is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            lock = self._path.with_name(self._path.name + ".lock")
+            self._guard = LockFile(lock) if self._is_shared() else nullcontext()
+        return self._guard
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self._path, timeout=30.0, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            if self._is_shared():
+                connection.execute("PRAGMA journal_mode = DELETE")
+                connection.execute("PRAGMA synchronous = FULL")
+            else:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(_SCHEMA)
             self._connection = connection
         return self._connection
+
+    def _is_shared(self) -> bool:
+        if self._shared is None:
+            self._shared = is_network(file_system_of(self._path)) or _keeps_rollback_journal(self._path)
+        return self._shared
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except OSError as error:
+            raise NoPermission(f"{self._path}: the ledger may not be used ({error.strerror or error})") from error
         except sqlite3.DatabaseError as error:
             text = str(error)
             if "readonly" in text or "unable to open" in text:
@@ -165,3 +215,13 @@ class Ledger:
             raise StoreError(
                 f"{self._path}: the ledger cannot be used ({text}); move it away, and the files will be adopted again"
             ) from error
+
+
+def _keeps_rollback_journal(path: Path) -> bool:
+    """Read from the header of an SQLite file whether it is not one with a write-ahead log."""
+    try:
+        with path.open("rb") as stream:
+            header = stream.read(20)
+    except OSError:
+        return False
+    return header.startswith(b"SQLite format 3\x00") and header[18:20] == b"\x01\x01"

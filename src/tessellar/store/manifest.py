@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from astropy.table import Table
 
-from tessellar.errors import Interrupted, TessellarError, TransferError
+from tessellar.errors import Interrupted, NoPermission, NoSpace, TessellarError, TransferError
 from tessellar.net import Outcome, Remote
 
 COMPLETE = "COMPLETE"
@@ -106,17 +110,44 @@ class Manifest(Table):  # type: ignore[misc]
         """Return plain rows with the keys of the command line's ``--json``."""
         return [
             {
-                "path": row["Local Path"] or None,
-                "status": str(row["Status"]),
-                "message": str(row["Message"]),
-                "url": str(row["URL"]),
+                "path": _text(row["Local Path"]) or None,
+                "status": _text(row["Status"]),
+                "message": _text(row["Message"]),
+                "url": _text(row["URL"]),
                 "bytes": int(row["Bytes"]),
-                "sha256": str(row["SHA256"]) or None,
+                "sha256": _text(row["SHA256"]) or None,
                 "attempts": int(row["Attempts"]),
-                "uri": str(row["URI"]),
+                "uri": _text(row["URI"]),
             }
             for row in self
         ]
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> Path:
+    """Write a manifest beside the data, as ECSV and as JSON lines; return the path of the first.
+
+    The names tell the time (UTC): ``manifest_20260131T235959Z.ecsv`` and ``.jsonl``. A line of the
+    second is one row with the keys of the command line's ``--json``.
+
+    Raises
+    ------
+    StoreError
+        If they cannot be written.
+    """
+    path = folder / f"manifest_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.ecsv"
+    lines = path.with_suffix(".jsonl")
+    try:
+        manifest.write(path, format="ascii.ecsv", overwrite=True)
+        lines.write_text("".join(json.dumps(row) + "\n" for row in manifest.to_rows()), encoding="utf-8")
+    except OSError as error:
+        kind = NoSpace if error.errno in (errno.ENOSPC, errno.EDQUOT) else NoPermission
+        raise kind(f"{path}: the manifest cannot be written ({error.strerror})") from error
+    return path
+
+
+def _text(value: Any) -> str:
+    """Return a cell as text; astropy reads an empty one back as masked."""
+    return "" if value is np.ma.masked else str(value)
 
 
 def _row(remote: Remote, outcome: Outcome | None) -> tuple[str, str, str, str, int, str, int, str]:

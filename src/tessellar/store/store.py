@@ -64,7 +64,7 @@ class Store:
     def verified(self, uri: str) -> bool:
         """Whether the file is there and still has the digest that the ledger holds; reads it whole."""
         return any(
-            _digest(self.folder / entry.path) == entry.sha256
+            digest_of_file(self.folder / entry.path) == entry.sha256
             for entry in self.ledger.find_uri(uri)
             if (self.folder / entry.path).is_file()
         )
@@ -106,9 +106,9 @@ class Store:
         entry = self.ledger.find(self._key(path))
         if not path.is_file():
             return None if entry is None else self._finish(entry, path)
-        if entry is not None and entry.uri != remote.uri and _unchanged(path, entry):
+        if entry is not None and entry.origin and entry.uri != remote.uri and _unchanged(path, entry):
             raise InputError(f"{path}: holds {entry.uri}; {remote.uri} has the same name: fetch it into another folder")
-        sha256 = _digest(path)
+        sha256 = digest_of_file(path)
         if entry is not None and entry.sha256 == sha256:
             self.ledger.record(_entry(self._key(path), remote, path, sha256, entry.etag))
             return Kept(path, entry.size, sha256, "already here")
@@ -122,7 +122,7 @@ class Store:
             if entry is not None:
                 raise IntegrityError("its bytes changed since it was fetched")
         except (IntegrityError, ProductError) as error:
-            self._set_aside(path, str(error))
+            self.set_aside(path, str(error))
             return None
         self.ledger.record(_entry(self._key(path), remote, path, sha256, None))
         return Kept(path, size, sha256, "adopted: it was here and is whole")
@@ -173,7 +173,7 @@ class Store:
     def _finish(self, entry: Entry, path: Path) -> Kept | None:
         """Give a file its name that was verified and recorded, when we were killed."""
         part = _part(path)
-        if not _unchanged(part, entry) or _digest(part) != entry.sha256:
+        if not _unchanged(part, entry) or digest_of_file(part) != entry.sha256:
             return None
         self._rename(part, path)
         return Kept(path, entry.size, entry.sha256, "already here")
@@ -189,7 +189,7 @@ class Store:
     def _key(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
 
-    def _set_aside(self, path: Path, reason: str) -> None:
+    def set_aside(self, path: Path, reason: str) -> None:
         """Move a file that is not what its name says out of the way; nothing is deleted."""
         folder = self.folder / STATE_FOLDER / "quarantine"
         folder.mkdir(parents=True, exist_ok=True)
@@ -216,7 +216,8 @@ def _part(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
-def _digest(path: Path) -> str:
+def digest_of_file(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
