@@ -188,7 +188,10 @@ def test_light_curves_made_after_the_run_are_marked(tmp_path, tessellar):
 def test_a_damaged_report_leaves_the_range(old_and_new, tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
-    (mine / report_name("s0001-s0013", 241)).write_text("<dv:dvTargetResults")
+    cut = mine / report_name("s0001-s0013", 241)
+    cut.write_text("<dv:dvTargetResults")
+    nameless = write_report(mine, report_name("s0001-s0003", 129), "0110", 3.5)
+    nameless.write_text(nameless.read_text().replace('name="orbitalPeriodDays"', ""))
     runs = package.dv_runs(STAR, archive=old_and_new, folder=mine)
-    assert [name for name, _ in runs.failures] == [report_name("s0001-s0013", 241)]
-    assert {run.run_id: run.sectors for run in runs} == {129: (1, 2), 241: None, 899: (1, 2)}
+    assert {name for name, _ in runs.failures} == {cut.name, nameless.name}
+    assert {run.run_id: run.sectors for run in runs} == {129: None, 241: None, 899: (1, 2)}

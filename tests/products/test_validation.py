@@ -120,6 +120,16 @@ def test_a_report_that_does_not_tell_its_sectors_says_so(real_data: Path):
     assert (report.sectors, report.run_id, report.sector_range) == ((), None, None)
 
 
+def test_a_report_without_its_star_still_opens(real_data: Path):
+    content = (real_data / L98_59).read_bytes()
+    for name in (b"raDegrees", b"tessMag"):
+        content = content.replace(b"<dv:" + name + b" provenance", b"<dv:other provenance")
+    report = DataValidationReport(Path("a_dvr.xml"), content)
+    assert math.isnan(report.ra)
+    assert math.isnan(report.tmag)
+    assert len(report.tces) == 3
+
+
 @given(st.sets(st.integers(1, 120), min_size=1))
 def test_bits_are_read_from_the_left(sectors: set[int]):
     bits = "".join("1" if sector in sectors else "0" for sector in range(max(sectors) + 1))

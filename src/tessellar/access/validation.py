@@ -102,7 +102,7 @@ def dv_runs(
     opened = archive_of(archive)
     tic = star_of(target, opened)
     observations = opened.search(Criteria(target=tic), listener)
-    if len(observations):
+    if "provenance_name" in observations.colnames:
         observations = observations.filter(provenance_name=list(PIPELINES))
     products = opened.products(observations, listener) if len(observations) else ProductTable.from_rows([])
     local = _Local()
@@ -168,6 +168,8 @@ def _read_reports(local: _Local) -> None:
             continue
         try:
             model = read(path)
+            if isinstance(model, DataValidationReport):
+                len(model.tces)  # its events are read when asked for: damage in them shows here
         except TessellarError as error:
             local.failures.append((filename, error))
             continue

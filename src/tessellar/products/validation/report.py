@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from tessellar.errors import Corrupt, InvalidTICError, Unrecognised
 from tessellar.products.validation import tables
-from tessellar.products.validation.elements import NAMESPACE, Parameter, each, number, parameter, plain
+from tessellar.products.validation.elements import NAMESPACE, NOTHING, Parameter, each, number, parameter, plain
 from tessellar.products.validation.planets import TCE, image_sectors, read_tce
 from tessellar.targets import TIC
 
@@ -91,18 +91,18 @@ class DataValidationReport:
 
     @property
     def ra(self) -> float:
-        """Right ascension, degrees."""
-        return self.star["raDegrees"].value
+        """Right ascension, degrees; NaN where the report does not tell."""
+        return self.star.get("raDegrees", NOTHING).value
 
     @property
     def dec(self) -> float:
-        """Declination, degrees."""
-        return self.star["decDegrees"].value
+        """Declination, degrees; NaN where the report does not tell."""
+        return self.star.get("decDegrees", NOTHING).value
 
     @property
     def tmag(self) -> float:
-        """TESS magnitude."""
-        return self.star["tessMag"].value
+        """TESS magnitude; NaN where the report does not tell."""
+        return self.star.get("tessMag", NOTHING).value
 
     @cached_property
     def star(self) -> Mapping[str, Parameter]:
