@@ -126,6 +126,7 @@ def test_real_reports_tell_the_observed_sectors(real_data: Path):
     assert [(file.filename, file.path) for file in runs[0].inputs] == [(lc, real_data / lc)]
     assert [run.inputs_known for run in runs] == ["exact"] * 3
     assert {run.superseded_by for run in runs} == {None}
+    assert repr(runs[1]) == "<DVRun TIC 307210830, SPOC s0001-s0006 (run 196), sectors 2, 5, 3 TCEs>"
 
 
 def test_a_list_of_events_stands_in_for_a_report(real_data: Path):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tessellar.errors import Corrupt, Unrecognised
 from tessellar.products import read, read_light_curve
-from tessellar.products.validation import DataValidationReport, observed_sectors
+from tessellar.products.validation import DataValidationReport, TCEStatistics, observed_sectors
 
 BINARY = "tess2018206190142-s0001-s0001-0000000117544915-00106_dvr.xml"
 L98_59 = "tess2018206190142-s0001-s0006-0000000307210830-00196_dvr.xml"
@@ -141,6 +141,25 @@ def test_events_of_a_list(real_data: Path):
     assert events.sector_range == (1, 1)
     (pi_men,) = events.tces(261136679)
     assert (pi_men.planet, pi_men.period, pi_men.depth) == (1, 6.2675, 301.808)
-    assert (pi_men.duration, pi_men.snr, pi_men.sectors) == (pytest.approx(2.97585), pytest.approx(28.29154), (1,))
+    assert (pi_men.duration, pi_men.snr, pi_men.source) == (
+        pytest.approx(2.97585),
+        pytest.approx(28.29154),
+        "transit fit",
+    )
+    assert repr(pi_men) == "<TCE 1, period 6.2675 d, depth 301.81 ppm, transit fit>"
     assert events.sectors(261136679) == (1,)
     assert events.tces(1) == events.sectors(1) == ()
+
+
+def test_sectors_that_a_list_cannot_tell_are_not_guessed():
+    """Bits of zeros alone tell nothing, and lists of long runs lose those behind sector 79."""
+    header = b"ticid,tce_plnt_num,tce_period,tce_full_conv,tcet_period,tce_sectors\n"
+    name = "tess2018206190142-s0001-s{:04d}_dvr-tcestats.csv"
+    for last, bits, expected in ((13, b"0110", (1, 2)), (13, b"0000", ()), (96, b"0110", ())):
+        content = header + b"25155310,1,-1.0,false,3.289," + bits + b"\n"
+        events = TCEStatistics(Path(name.format(last)), content)
+        assert events.sectors(25155310) == expected
+        (tce,) = events.tces(25155310)
+        assert (tce.period, tce.source) == (3.289, "trapezoid fit")
+    with pytest.raises(Corrupt, match="has not the 6 values"):
+        TCEStatistics(Path(name.format(13)), header + b"25155310,1,3.2")

@@ -102,7 +102,7 @@ class RunInput:
     path: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DVRun:
     """One data-validation run on one star.
 
@@ -163,6 +163,11 @@ class DVRun:
 
     def __str__(self) -> str:
         return str(self.key)
+
+    def __repr__(self) -> str:
+        observed = "unknown" if self.sectors is None else ", ".join(map(str, self.sectors))
+        fate = f", superseded by {self.superseded_by}" if self.superseded_by is not None else ""
+        return f"<DVRun {self.target}, {self.key}, sectors {observed}, {len(self.tces)} TCEs{fate}>"
 
 
 @dataclass

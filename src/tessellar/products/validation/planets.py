@@ -90,7 +90,7 @@ class CentroidOffset:
     sky: Parameter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TCE:
     """One threshold-crossing event: a periodic dimming that the search took for a transit.
 
@@ -160,6 +160,9 @@ class TCE:
     transits: int = 0
     expected_transits: int = 0
     eclipsing_binary: bool = False
+
+    def __repr__(self) -> str:
+        return f"<TCE {self.planet}, period {self.period:.7g} d, depth {self.depth:.5g} ppm, {self.source}>"
 
     def fit(self, name: str) -> TransitFit | None:
         """Return a fit by its name; None if the report has none of that name."""

@@ -62,7 +62,7 @@ class TCEStatistics:
         return f"<TCEStatistics {self.about.get('Sectors', self.path.name)}, {len(self)} TCEs>"
 
     def tces(self, tic: int) -> tuple[TCE, ...]:
-        """Return the events of a star, in the order of their numbers."""
+        """Return the events of a star, in the order of their numbers; the list does not tell where they were imaged."""
         return tuple(sorted((_tce(row) for row in self._of(tic)), key=lambda tce: tce.planet))
 
     def sectors(self, tic: int) -> tuple[int, ...]:
@@ -100,6 +100,5 @@ def _tce(row: dict[str, str]) -> TCE:
         duration=number(row.get(f"{start}duration")),
         snr=number(row.get("tce_model_snr"), unset=-1) if fitted else number(None),
         mes=number(row.get("tce_max_mult_ev"), unset=-1),
-        sectors=observed_sectors(row.get("tce_sectors", "")),
         source="transit fit" if fitted else "trapezoid fit",
     )
