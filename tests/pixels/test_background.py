@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tessellar import Field
 from tessellar.errors import InputError
-from tessellar.pixels import FrameStack, MissionPRF, Sky, measure_backgrounds, measure_jointly
+from tessellar.pixels import FrameStack, MissionPRF, Sky, StarModel, measure_backgrounds, measure_jointly
 from tests.pixels.skyframes import FIELD, CrowdedSky, made_response, write_frame
 
 
@@ -204,6 +204,18 @@ def test_a_stack_without_light_is_refused(tmp_path: Path) -> None:
         write_frame(tmp_path, np.zeros((40, 40), "f4"), number)
     with pytest.raises(InputError, match="all zero, or all NaN"):
         measure_backgrounds(FrameStack.open(tmp_path))
+
+
+def test_a_model_that_cannot_move_says_so() -> None:
+    truth = CrowdedSky(made_response(), 64, 30_000, 8, wings=0.0)
+    image = (truth.frame() - truth.background()).astype("f4")
+    still = StarModel.fit(image, truth.corner, truth.stars, truth.response, moves=False)
+    moving = StarModel.fit(image, truth.corner, truth.stars, truth.response)
+    np.testing.assert_allclose(still.image(), moving.image(), atol=0.05)
+    with pytest.raises(InputError, match="without moves"):
+        still.image((0.1, 0.0))
+    with pytest.raises(InputError, match="0 rounds"):
+        measure_jointly(Sky(FIELD, truth.corner, image.shape), image, truth.stars, truth.response, rounds=0)
 
 
 def test_far_from_the_corner_there_is_no_glow() -> None:

@@ -133,6 +133,39 @@ def test_a_packed_frame_says_that_it_is_to_be_unpacked(tmp_path: Path, cube: np.
         FrameStack.open(tmp_path)
 
 
+def test_packed_frames_are_unpacked_once_when_asked(tmp_path: Path, cube: np.ndarray) -> None:
+    paths = write_series(tmp_path / "a", cube)
+    expected = FrameStack.open(paths).window().images
+    packed, plain = tmp_path / "packed", tmp_path / "plain"
+    packed.mkdir()
+    for number, path in enumerate(paths):
+        if number % 2:
+            (packed / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+            continue
+        with fits.open(path) as hdus:
+            parts = [fits.CompImageHDU(part.data, part.header, compression_type="GZIP_1", quantize_level=0)
+                     for part in hdus[1:]]  # fmt: skip
+            fits.HDUList([hdus[0].copy(), *parts]).writeto(packed / f"{path.name}.fz")
+    stack = FrameStack.open(packed, unpack=plain)
+    np.testing.assert_array_equal(stack.window().images, expected)
+    times = {path: path.stat().st_mtime_ns for path in plain.iterdir()}
+    assert len(times) == 6
+    FrameStack.open(packed, unpack=plain)
+    assert {path: path.stat().st_mtime_ns for path in plain.iterdir()} == times
+    # The folder may lie within the other.
+    assert len(FrameStack.open(packed, unpack=packed / "zz")) == 6
+    assert len(FrameStack.open(packed, unpack=packed / "zz")) == 6
+    shutil.rmtree(packed / "zz")
+    broken = packed / f"{paths[1].name}.gz"
+    broken.write_bytes(broken.read_bytes()[:500])
+    for path in plain.iterdir():
+        path.unlink()
+    with pytest.raises(Corrupt, match="broken gzip data"):
+        FrameStack.open(packed, unpack=plain)
+    assert len(FrameStack.open(packed, unpack=plain, skip_damaged=True)) == 5
+    assert not list(plain.glob(".*"))
+
+
 def test_pixels_outside_are_refused(tmp_path: Path, cube: np.ndarray) -> None:
     write_series(tmp_path, cube[:1])
     stack = FrameStack.open(tmp_path)

@@ -266,11 +266,14 @@ def measure_jointly(
     rounds : int
         Times that stars and sky are measured.
     """
+    if rounds < 1:
+        raise InputError(f"{rounds} rounds: stars and sky are measured at least once")
     background = sky.measure(image)
-    for _ in range(rounds):
+    fluxes = None
+    for left in reversed(range(rounds)):
         level = float(np.nanmedian(background.nodes)) if background.usable else 0.0
-        model = StarModel.fit(
-            np.asarray(image, dtype=np.float32) - background.image(), sky.corner, stars, response, sky=max(level, 1.0)
-        )
+        light = np.asarray(image, dtype=np.float32) - background.image()
+        model = StarModel.fit(light, sky.corner, stars, response, sky=max(level, 1.0), start=fluxes, moves=not left)
+        fluxes = model.fluxes
         background = sky.measure(image, starlight=model.image(), masked=model.masked, faintest=model.faintest)
     return background, model

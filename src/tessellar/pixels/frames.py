@@ -75,7 +75,7 @@ def describe(image: FullFrameImage) -> Frame:
         If it is packed, of TICA, or does not tell its field or times.
     """
     if image.gzipped:
-        raise InputError(f"{image.path}: packed with gzip; unpack it first, a stack reads pixels in their place")
+        raise InputError(f"{image.path}: packed with gzip, its pixels have no place: unpack it first, or give unpack=")
     if not image.barycentric:
         raise InputError(f"{image.path}: a frame of TICA (times at the spacecraft); a stack takes SPOC's frames")
     if image.field is None:

@@ -18,6 +18,7 @@ from tessellar.mission.flags import DEFAULT_MASK, good
 from tessellar.pixels.frames import Frame, check_alike, describe, read_window
 from tessellar.pixels.planes import repair, wcs_of
 from tessellar.pixels.stamp import Span, Stamp
+from tessellar.pixels.unpacking import is_packed, unpacked
 from tessellar.targets import Field
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class FrameStack:
         *,
         field: Field | str | None = None,
         skip_damaged: bool = False,
+        unpack: str | PathLike[str] | None = None,
     ) -> FrameStack:
         """Make a stack of the frames in a folder, or of given files.
 
@@ -81,6 +83,9 @@ class FrameStack:
             Sector, camera and CCD: frames of others are left out. Needed where a folder holds several.
         skip_damaged : bool
             Leave damaged frames out and go on; `left_out` tells which and why.
+        unpack : path-like, optional
+            A folder into which packed frames (``.fits.gz``, tile-compressed ``.fits.fz``) are unpacked, once. Without
+            it they are refused.
 
         Raises
         ------
@@ -96,9 +101,14 @@ class FrameStack:
         field = Field.parse(field) if isinstance(field, str) else field
         frames: list[Frame] = []
         left_out: dict[Path, str] = {}
+        opened: set[Path] = set()
         for path in _files(source):
             try:
-                image = read(path)
+                plain = path if unpack is None else unpacked(path, Path(unpack))
+                if unpack is not None and plain in opened:
+                    continue
+                image = read(plain)
+                opened.add(plain)
                 if not isinstance(image, FullFrameImage):
                     raise InputError(f"{path}: {type(image).__name__}, not a full-frame image")
                 if field is not None and image.field is not None and image.field != field:
@@ -308,7 +318,7 @@ def _files(source: str | PathLike[str] | Iterable[str | PathLike[str]]) -> list[
         return [folder]
     if not folder.is_dir():
         raise MissingInput(f"{folder}: no such folder")
-    found = sorted(path for path in folder.rglob("*ffic.fits*") if path.name.endswith((".fits", ".fits.gz")))
+    found = sorted(path for path in folder.rglob("*ffic.fits*") if path.suffix == ".fits" or is_packed(path))
     if not found:
         raise MissingInput(f"{folder}: no full-frame images in it (files that end in ffic.fits)")
     return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.errors import InputError
 from tessellar.pixels.response import box_corners
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class StarModel:
     Attributes
     ----------
     terms : float32 array (6, rows, columns)
-        The image, its slopes along columns and rows, and second derivatives; see `PixelResponse.boxes`.
+        The image, its slopes along columns and rows, and second derivatives; see `PixelResponse.boxes`. The image
+        alone, (1, rows, columns), of a model that was fitted without ``moves``.
     masked : boolean array (rows, columns)
         Pixels with too much starlight to see the sky.
     fluxes : array (n,)
@@ -56,6 +58,8 @@ class StarModel:
         sky: float = 100.0,
         prior: float = 0.2,
         sweeps: int = 12,
+        start: NDArray[np.float64] | None = None,
+        moves: bool = True,
     ) -> StarModel:
         """Fit the fluxes of all stars to an image without sky.
 
@@ -75,22 +79,29 @@ class StarModel:
             Relative error of the fluxes from magnitudes: faint and blended stars stay near them.
         sweeps : int
             Times that each star is adjusted to what the others leave (Gauss-Seidel).
+        start : array (n,), optional
+            Fluxes to begin with, e-/s; by default those of the magnitudes.
+        moves : bool
+            Whether the model can be moved: its slopes take most of the time.
         """
         pixels = np.ascontiguousarray(image, dtype=np.float32)
         expected = stars.flux()
         boxes = response.boxes(stars.column, stars.row)[:, 0]
         bottoms, lefts = box_corners(stars.column, stars.row, corner, response.reach)
-        residual = pixels.copy()
         weights = np.zeros_like(pixels)
         np.divide(1.0, sky + np.maximum(pixels, 0.0), out=weights, where=np.isfinite(pixels))
-        residual[~np.isfinite(residual)] = 0.0
-        fluxes = expected.copy()
+        residual = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
+        begin = residual.copy()
+        fluxes = expected.copy() if start is None else np.array(start, dtype=np.float64)
         # Saturated pixels do not tell a flux: such stars keep the catalogue's.
         free = expected < _SATURATED
         _fitter()(residual, weights, boxes, bottoms, lefts, fluxes, expected, prior, free, sweeps)
-        terms = np.zeros((6, *pixels.shape), dtype=np.float32)
-        for start in range(0, len(stars), _CHUNK):
-            part = slice(start, start + _CHUNK)
+        # What the fit took off is the image of the stars.
+        terms = (begin - residual)[None]
+        if moves:
+            terms = np.zeros((6, *pixels.shape), dtype=np.float32)
+        for first in range(0, len(stars) if moves else 0, _CHUNK):
+            part = slice(first, first + _CHUNK)
             drawn = response.boxes(stars.column[part], stars.row[part], derivatives=2)
             _stacker()(terms, bottoms[part], lefts[part], fluxes[part], drawn)
         masked = terms[0] > _BRIGHT
@@ -103,6 +114,8 @@ class StarModel:
         if not dx and not dy:
             still: NDArray[np.float32] = self.terms[0]
             return still
+        if len(self.terms) < 6:
+            raise InputError("this model of stars was fitted without moves; fit it with them to move it")
         weights = np.array([1, dx, dy, dx * dx, dx * dy, dy * dy], dtype=np.float32)
         return np.asarray(np.tensordot(weights, self.terms, axes=1))
 
