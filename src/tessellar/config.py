@@ -40,6 +40,8 @@ class Settings:
         The most connections to one host at a time; files are fetched over 4 at first, more where the host bears it.
     connect_timeout, idle_timeout : float
         Seconds to wait for a connection, and for the next bytes on one.
+    question_timeout : float
+        Seconds that one question to the archive may take in all, with all tries.
     min_rate : float
         Bytes per second; a transfer that stays slower for a whole idle time-out is broken off and tried again.
     attempts : int
@@ -59,6 +61,7 @@ class Settings:
     connections: int = 8
     connect_timeout: float = 10.0
     idle_timeout: float = 60.0
+    question_timeout: float = 600.0
     min_rate: float = 1000.0
     attempts: int = 6
     retry_wait: float = 1.0
@@ -70,7 +73,7 @@ class Settings:
         for name in ("connections", "attempts", "page_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"setting {name} = {getattr(self, name)}: it must be at least 1")
-        for name in ("connect_timeout", "idle_timeout"):
+        for name in ("connect_timeout", "idle_timeout", "question_timeout"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"setting {name} = {getattr(self, name)}: it must be more than 0 seconds")
         for name in ("retry_wait", "min_rate", "answers_for"):

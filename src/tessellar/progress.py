@@ -50,19 +50,26 @@ def ignore(event: Event) -> None:
 
 
 @contextmanager
-def drawn(quiet: bool = False) -> Iterator[Listener]:
+def drawn(quiet: bool = False, notes: bool = False) -> Iterator[Listener]:
     """Give a listener that draws progress on stderr while the block runs.
 
     Parameters
     ----------
     quiet : bool
         Draw nothing. Nothing is drawn either where stderr is not a terminal.
+    notes : bool
+        Where nothing is drawn, still print the notes, one a line, on stderr.
     """
     if quiet or not sys.stderr.isatty():
-        yield ignore
+        yield _print_note if notes else ignore
         return
     with _display() as display:
         yield _Drawer(display)
+
+
+def _print_note(event: Event) -> None:
+    if event.note:
+        sys.stderr.write(f"{event.note}\n")
 
 
 def _display() -> Any:

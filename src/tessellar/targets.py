@@ -13,8 +13,8 @@ from numbers import Integral, Real
 
 from tessellar.errors import InputError, InvalidTICError, InvalidTOIError
 
-_TIC = re.compile(r"\s*(?:tic[\s_-]*)?(\d{1,10})(?:\.0+)?\s*", re.ASCII | re.IGNORECASE)
-_TOI = re.compile(r"\s*(?:toi[\s_-]*)?(\d{1,6})(?:\.(\d{1,2}))?\s*", re.ASCII | re.IGNORECASE)
+_TIC = re.compile(r"\s*(?:tic(?:\s*|[_-]))?(\d{1,10})(?:\.0+)?\s*", re.ASCII | re.IGNORECASE)
+_TOI = re.compile(r"\s*(?:toi(?:\s*|[_-]))?(\d{1,6})(?:\.(\d{1,2}))?\s*", re.ASCII | re.IGNORECASE)
 _FIELD = re.compile(r"\s*s?0*(\d{1,4})-([1-4])-([1-4])\s*", re.ASCII | re.IGNORECASE)
 
 

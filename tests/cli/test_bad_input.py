@@ -249,3 +249,138 @@ def test_an_archive_that_always_cuts_short(tessellar, faulty, star, tmp_path):
     assert ran.code == 1
     assert {row["attempts"] for row in ran.json} == {6}
     assert list(tmp_path.rglob("*.fits")) == []
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999", "http://127.0.0.1:x", "http://:80"])
+def test_a_broken_url_is_bad_input(tessellar, url):
+    ran = tessellar("--archive", url, "find", "TIC 1")
+    assert ran.code == 2
+    assert "archive" in ran.line
+
+
+def test_validation_runs_of_a_sector_are_not_asked_of_the_whole_mission(tessellar):
+    ran = tessellar("--archive", "http://127.0.0.1:9", "find", "--sector", "5", "--kind", "dv")
+    assert ran.code == 2
+    assert "validation runs" in ran.line
+
+
+def test_a_silent_archive_is_given_up_in_time(tessellar, monkeypatch):
+    import time
+
+    monkeypatch.setenv("TESSELLAR_IDLE_TIMEOUT", "0.3")
+    monkeypatch.setenv("TESSELLAR_ATTEMPTS", "2")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        ran = tessellar("--archive", f"http://127.0.0.1:{silent.getsockname()[1]}", "find", "TIC 1")
+        assert time.monotonic() - started < 10
+    assert ran.code == 3
+    assert "too long" in ran.line
+
+
+def test_verbose_tells_of_retries(tessellar, faulty, star):
+    faulty.app.unavailable(1)
+    ran = tessellar("--archive", faulty.url, "-v", "--json", "find", star)
+    assert ran.code == 0
+    assert "503" in ran.line
+    assert "trying again" in ran.line
+
+
+def test_a_pipe_among_the_files_is_passed_by(tessellar, sky, star, tmp_path):
+    import shutil
+
+    os.mkfifo(tmp_path / "pipe.fits")
+    assert tessellar("look", tmp_path / "pipe.fits").code == 4
+    assert tessellar("photometry", tmp_path, "-o", tmp_path / "out").code == 2
+    source = next(sky.rglob(f"*{star}*_tp.fits"))
+    shutil.copy(source, tmp_path)
+    assert tessellar("photometry", tmp_path, "-o", tmp_path / "out").code == 0
+
+
+def test_a_damaged_file_is_reported_whatever_its_name(tessellar, sky, star, tmp_path):
+    whole = next(sky.rglob(f"*{star}*_tp.fits"))
+    (tmp_path / "mine.fits").write_bytes(whole.read_bytes())
+    (tmp_path / "half.fits").write_bytes(whole.read_bytes()[:100_000])
+    ran = tessellar("--json", "photometry", tmp_path, "-o", tmp_path / "out")
+    assert ran.code == 1
+    assert sorted(row["status"] for row in ran.json) == ["ERROR", "OK"]
+    (broken,) = [row for row in ran.json if row["status"] == "ERROR"]
+    assert broken["input"].endswith("half.fits")
+    assert "cut short" in broken["reason"]
+    assert set(broken) == set(ran.json[1])
+    (tmp_path / "mine.fits").unlink()
+    assert tessellar("photometry", tmp_path, "-o", tmp_path / "out").code == 4
+
+
+def test_light_curves_of_other_apertures_do_not_replace_each_other(tessellar, sky, star, tmp_path):
+    from astropy.io import fits
+
+    from tessellar import read
+
+    source = next(sky.rglob(f"*{star}*_tp.fits"))
+    shape = read(source).aperture.shape
+    mask = tmp_path / "mask.fits"
+    fits.PrimaryHDU([[int(3 < row < 8 and 3 < col < 8) for col in range(shape[1])] for row in range(shape[0])]).writeto(
+        mask
+    )
+    paths = set()
+    for aperture in ("pipeline", "threshold", mask):
+        (row,) = tessellar("--json", "photometry", source, "--aperture", aperture, "-o", tmp_path / "lc").json
+        paths.add(row["path"])
+    assert len(paths) == 3
+    assert all(Path(path).is_file() for path in paths)
+    by_mask = read(row["path"])
+    assert [each.name for each in by_mask.provenance.inputs] == [source.name, "mask.fits"]
+
+
+def test_the_aperture_of_a_light_curve_is_a_mask(tessellar, sky, star, tmp_path):
+    source = next(sky.rglob(f"*{star}*_tp.fits"))
+    (pipeline,) = tessellar("--json", "photometry", source, "-o", tmp_path).json
+    for given in (source, Path(str(source).replace("_tp", "_lc")), pipeline["path"]):
+        (row,) = tessellar("--json", "photometry", source, "--aperture", given, "-o", tmp_path).json
+        assert row["mask_size"] == pipeline["mask_size"]
+        assert row["mean_flux"] == pytest.approx(pipeline["mean_flux"])
+
+
+def test_an_image_that_is_no_mask_is_refused(tessellar, sky, star, tmp_path):
+    from astropy.io import fits
+
+    source = next(sky.rglob(f"*{star}*_tp.fits"))
+    fits.PrimaryHDU([[1.5] * 11] * 11).writeto(tmp_path / "flux.fits")
+    ran = tessellar("photometry", source, "--aperture", tmp_path / "flux.fits", "-o", tmp_path)
+    assert ran.code == 2
+    assert "0 and 1" in ran.line
+
+
+def test_files_of_one_name_never_replace_each_other(tessellar, real_data, tmp_path):
+    import shutil
+
+    for folder, name in (("a", "tess-s0001-4-2_84.291190_-80.469170_6x6_astrocut.fits"), ("b", "asteroid_test.fits")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(real_data / name, tmp_path / folder / "cut.fits")
+    ran = tessellar("--json", "photometry", tmp_path, "--aperture", "threshold", "-o", tmp_path / "lc")
+    assert ran.code == 1
+    assert sum(row["path"] is not None for row in ran.json) == 1
+    (refused,) = [row for row in ran.json if row["path"] is None]
+    assert "already" in refused["reason"]
+
+
+def test_one_bad_file_does_not_stop_the_pictures_of_others(tessellar, sky, tmp_path):
+    whole = next(sky.rglob("*_lc.fits"))
+    (tmp_path / "half.fits").write_bytes(whole.read_bytes()[:50_000])
+    ran = tessellar("look", whole, tmp_path / "half.fits", whole, "-o", tmp_path)
+    assert ran.code == 1
+    assert len(ran.out.split()) == 2
+    assert all(Path(path).is_file() for path in ran.out.split())
+    assert "half.fits" in ran.line
+
+
+def test_a_fault_of_ours_is_one_line_too(tessellar, monkeypatch):
+    from tessellar import access
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(access, "search", broken)
+    ran = tessellar("--archive", "http://127.0.0.1:9", "find", "TIC 1")
+    assert ran.code == 4
+    assert "a fault of tessellar: ZeroDivisionError" in ran.line

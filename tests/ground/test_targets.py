@@ -28,7 +28,8 @@ def test_each_spelling_of_a_tic_is_the_same_star(spelling):
 
 @pytest.mark.parametrize(
     "spelling",
-    ["", "TIC", "TIC x", "WASP-121", "²", "TIC 1e5", "TIC+5", "-5", -5, 0, True, 1.5, float("nan"), None, "12345678901",
+    ["", "TIC", "TIC x", "WASP-121", "²", "TIC 1e5", "TIC+5", "TIC -5", "-5",
+     -5, 0, True, 1.5, float("nan"), None, "12345678901",
      10**10, "TIC 25 155310", "25155310\n1"],
 )  # fmt: skip
 def test_what_is_not_a_tic_is_refused(spelling):

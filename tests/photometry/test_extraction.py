@@ -110,6 +110,25 @@ def test_a_partial_sum_is_given_only_when_asked_for_and_flagged(make_stamp: Make
     assert np.isnan(light.flux[5])
 
 
+def test_a_partial_sum_has_the_error_of_its_sky_too(make_stamp: Maker) -> None:
+    stamp = make_stamp(sky=150.0, subtracted=False)
+    images = np.array(stamp.images)
+    images[3, 5, 5] = np.nan
+    gapped, mask = replace(stamp, images=images), all_but_border(stamp)
+    _, sky_error = local_sky(gapped, mask)
+    light = extract(gapped, mask, missing="partial")
+    assert light.flux_err[3] == pytest.approx(np.sqrt(80 + (80 * sky_error[3]) ** 2))
+    assert light.flux_err[0] == pytest.approx(np.sqrt(81 + (81 * sky_error[0]) ** 2))
+
+
+def test_a_cadence_without_flux_has_no_error_of_it(make_stamp: Maker) -> None:
+    stamp = make_stamp()
+    images = np.array(stamp.images)
+    images[3, 5, 5] = np.nan
+    light = extract(replace(stamp, images=images), all_but_border(stamp))
+    assert np.array_equal(np.isnan(light.flux), np.isnan(light.flux_err))
+
+
 def test_missing_errors_and_backgrounds_have_bits_of_their_own(make_stamp: Maker) -> None:
     stamp = make_stamp()
     errors, background = np.array(stamp.errors), np.array(stamp.background)

@@ -110,10 +110,21 @@ def test_masks_that_do_not_fit_are_refused(mask: np.ndarray, says: str) -> None:
 
 def test_a_mask_comes_from_the_first_image_of_a_fits_file(tmp_path: Path) -> None:
     wanted = np.zeros((5, 4), dtype=np.int16)
-    wanted[2, 1] = 3
+    wanted[2, 1] = 1
     path = tmp_path / "mask.fits"
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(wanted), fits.ImageHDU(np.ones((2, 2)))]).writeto(path)
     np.testing.assert_array_equal(check_mask(load_mask(path), (5, 4), "it"), wanted > 0)
+
+
+def test_flags_are_a_mask_only_where_they_are_called_aperture(tmp_path: Path) -> None:
+    flags = np.full((5, 4), 1 | 32, dtype=np.int32)
+    flags[2, 1] |= 2
+    path = tmp_path / "flags.fits"
+    fits.HDUList([fits.PrimaryHDU(np.ones((9, 9))), fits.ImageHDU(flags, name="APERTURE")]).writeto(path)
+    np.testing.assert_array_equal(load_mask(path), flags & 2 > 0)
+    fits.PrimaryHDU(flags).writeto(path, overwrite=True)
+    with pytest.raises(InputError, match="0 and 1"):
+        load_mask(path)
 
 
 def test_mask_files_that_are_none(tmp_path: Path) -> None:

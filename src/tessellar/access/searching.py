@@ -97,7 +97,8 @@ def search(
             raise QueryError("give a target or a position, not both")
         criteria = replace(criteria, position=_degrees(position), radius=radius)
     if not criteria.bounded:
-        raise QueryError("name a target, a sector or a column to search by: everything of TESS is millions of rows")
+        what = "all validation runs are" if kind == "dv" else "everything of TESS is"
+        raise QueryError(f"name a target, a position or a column to search by: {what} millions of rows")
     if radius is not None and position is None:
         if tic is None:
             raise QueryError("a radius needs a target or a position to search around")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -66,7 +67,7 @@ class Criteria:
         Field(1, self.camera or 1, self.ccd or 1)
         if self.kind is not None and self.kind not in KINDS:
             raise QueryError(f"kind {self.kind!r} is not known; there are {', '.join(KINDS)}")
-        if self.cadence is not None and not self.cadence > 0:
+        if self.cadence is not None and not 0 < self.cadence < math.inf:
             raise QueryError(f"cadence {self.cadence:g} s cannot be: give the exposure time in seconds, as in 120")
         if self.radius is not None:
             check_radius(self.radius)
@@ -77,8 +78,12 @@ class Criteria:
 
     @property
     def bounded(self) -> bool:
-        """Whether it asks for less than everything of its kind."""
-        given = (self.target, self.sector, self.position, self.time, self.columns or None)
+        """Whether it asks the archive for less than everything of its kind.
+
+        The sectors of validation runs stand in their names only: by sector alone, all runs would have to be asked for.
+        """
+        sector = None if self.kind == "dv" else self.sector
+        given = (self.target, sector, self.position, self.time, self.columns or None)
         return any(value is not None for value in given)
 
 

@@ -48,8 +48,7 @@ class MastArchive:
     """
 
     def __init__(self, url: str = MAST_URL, settings: config.Settings | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_url(url):
             raise InputError(f"archive {url!r} is not known: write mast, or a URL as in http://127.0.0.1:8000")
         self.name = url.rstrip("/")
         self._settings = settings or config.load()
@@ -206,6 +205,14 @@ def open_archive(name: str | None = None, settings: config.Settings | None = Non
     return MastArchive(MAST_URL if name.lower() == "mast" else name, settings)
 
 
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port out of range, half an IPv6 address
+        return False
+
+
 def _question(criteria: Criteria) -> tuple[str, dict[str, Any]]:
     filters = list(_filters(criteria))
     params: dict[str, Any] = {"columns": "*", "filters": filters}
@@ -219,7 +226,9 @@ def _filters(criteria: Criteria) -> Iterator[dict[str, Any]]:
     given = criteria.columns
     if criteria.only_tess:
         wanted = "image" if criteria.kind == "ffi" else "timeseries"
-        usual = {"obs_collection": ("TESS", "HLSP"), "project": ("TESS",), "dataproduct_type": (wanted,)}
+        usual = {"obs_collection": ("TESS", "HLSP"), "dataproduct_type": (wanted,)}
+        if criteria.author is None:
+            usual["project"] = ("TESS",)  # some authors' products are filed under a project of their own
         yield from (text_filter(name, *values) for name, values in usual.items() if name not in given)
     if criteria.target is not None:
         yield text_filter("target_name", criteria.target.id)
@@ -230,6 +239,8 @@ def _filters(criteria: Criteria) -> Iterator[dict[str, Any]]:
         yield text_filter("sequence_number", str(criteria.sector))
     if criteria.cadence is not None and criteria.kind != "ffi":
         yield range_filter("t_exptime", criteria.cadence - 0.5, criteria.cadence + 0.5)
+    if criteria.kind == "ffi" and criteria.sector is not None and criteria.camera and criteria.ccd:
+        yield text_filter("obs_id", f"*s{criteria.sector:04d}-{criteria.camera}-{criteria.ccd}-*")
     if criteria.time is not None:
         yield range_filter("t_min", 0.0, criteria.time[1])
         yield range_filter("t_max", criteria.time[0], _NEVER)

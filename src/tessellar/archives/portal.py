@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +26,6 @@ _SEPARATED = frozenset(
     {"obs_collection", "project", "filters", "wavelength_region", "target_classification", "provenance_name"}
 )
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
-_QUERY_TIME = 600.0
 _TOO_LONG = ("timeout", "timed out", "time-out")
 _SERVER_TROUBLE = ("deadlock", "try again", "unavailable", "connection")
 
@@ -114,24 +114,27 @@ class Portal:
             "page": page,
             "cacheBreaker": key,
         }
-        form = {"request": json.dumps(question)}
+        form = {"request": json.dumps(question, allow_nan=False)}
 
         def tell(line: str) -> None:
             listener(Event(f"ask {service}", 0, None, "rows", note=line))
 
+        started = time.monotonic()
+        limit = self._settings.question_timeout
+
         async def ask() -> dict[str, Any]:
-            pause, waited = _FIRST_PAUSE, 0.0
+            pause = _FIRST_PAUSE
             while True:
-                answer = self._read(await self._transport.post_form(self._url, form, timeout=_QUERY_TIME))
+                answer = self._read(await self._transport.post_form(self._url, form))
                 if answer["status"] != "EXECUTING":
                     return answer
-                if waited >= _QUERY_TIME:
-                    raise TimedOut(f"{self._url}: {service} was still working after {waited:.0f} s", url=self._url)
+                if time.monotonic() - started > limit:
+                    raise TimedOut(f"{self._url}: {service} was still working after {limit:.0f} s", url=self._url)
                 await asyncio.sleep(pause)
-                waited += pause
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-        answer: dict[str, Any] = await retrying(self._settings, tell, but=None if insist else TimedOut)(ask)
+        policy = retrying(self._settings, tell, but=None if insist else TimedOut, within=limit)
+        answer: dict[str, Any] = await policy(ask)
         return answer
 
     def _read(self, reply: Reply) -> dict[str, Any]:
@@ -175,7 +178,10 @@ def text_filter(column: str, *values: str) -> dict[str, Any]:
     asked: dict[str, Any] = {"paramName": column}
     if column in _SEPARATED:
         asked["separator"] = ";"
-    pattern = next((value for value in values if "*" in value), None)
+    patterns = [value for value in values if "*" in value]
+    if len(patterns) > 1:
+        raise QueryError(f"{column}: the archive takes one pattern at a time, not {' and '.join(patterns)}")
+    pattern = patterns[0] if patterns else None
     asked["values"] = [value for value in values if value != pattern]
     return asked if pattern is None else {**asked, "freeText": pattern.replace("*", "%")}
 

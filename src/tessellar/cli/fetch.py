@@ -10,7 +10,6 @@ import click
 from tessellar.cli.main import DONE, INTERRUPTED, NO_ARCHIVE, ROWS_FAILED, THIS_MACHINE, Globals
 from tessellar.cli.output import human_size, print_json
 from tessellar.cli.selection import say_none, selected, selection
-from tessellar.progress import drawn
 
 
 @click.command("fetch")
@@ -38,7 +37,7 @@ def command(settings: Globals, /, out: Path | None, flat: bool, deadline: float 
             print_json([])
         return DONE
     interrupted = False
-    with drawn(settings.quiet or settings.json) as listener:
+    with settings.progress() as listener:
         try:
             manifest = fetch(table, folder, flat=flat, deadline=deadline, listener=listener)
         except FetchInterrupted as error:

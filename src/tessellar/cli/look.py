@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from pathlib import Path
 
 import click
 
-from tessellar.cli.main import DONE, Globals
+from tessellar.cli.main import DONE, ROWS_FAILED, Globals
 from tessellar.cli.output import print_json
-from tessellar.errors import InputError, MissingInput, StoreError
-from tessellar.progress import drawn
+from tessellar.errors import InputError, MissingInput, ProductError, StoreError
 
 
 @click.command("look")
@@ -31,13 +31,23 @@ def command(settings: Globals, what: tuple[str, ...], sector: int | None, kind: 
         if path.is_dir():
             raise InputError(f"{path}: is a folder; name files in it")
         files += [path] if path.exists() else _fetched(settings, each, sector, kind)
-    pictures = [_draw(file, _picture_path(file, out, several=len(files) > 1)) for file in files]
+    pictures: dict[Path, Path] = {}
+    failed = 0
+    for file in files:
+        try:
+            picture = _picture_path(file, out, several=len(files) > 1, taken=set(pictures))
+            pictures[_draw(file, picture)] = file
+        except ProductError as error:
+            if len(files) == 1:
+                raise
+            failed += 1
+            click.echo(f"tessellar: {error}", err=True)
     if settings.json:
         print_json([str(picture.absolute()) for picture in pictures])
     else:
         for picture in pictures:
             click.echo(str(picture))
-    return DONE
+    return ROWS_FAILED if failed else DONE
 
 
 def _fetched(settings: Globals, what: str, sector: int | None, kind: str) -> list[Path]:
@@ -45,7 +55,7 @@ def _fetched(settings: Globals, what: str, sector: int | None, kind: str) -> lis
 
     if "/" in what or what.endswith((".fits", ".gz")):
         raise MissingInput(f"{what}: no such file")
-    with drawn(settings.quiet or settings.json) as listener:
+    with settings.progress() as listener:
         found = search(what, sector=sector, kind=kind, archive=settings.archive, listener=listener)
         table = list_products(found, kind=kind, listener=listener)
         if not len(table):
@@ -55,8 +65,13 @@ def _fetched(settings: Globals, what: str, sector: int | None, kind: str) -> lis
     return manifest.paths
 
 
-def _picture_path(file: Path, out: Path | None, *, several: bool) -> Path:
-    name = file.name.removesuffix(".gz").removesuffix(".fits") + ".png"
+def _picture_path(file: Path, out: Path | None, *, several: bool, taken: set[Path]) -> Path:
+    stem = file.name.removesuffix(".gz").removesuffix(".fits")
+    candidates = (_named(f"{stem}{ending}.png", out, several) for ending in chain([""], map("-{}".format, count(2))))
+    return next(path for path in candidates if path not in taken)
+
+
+def _named(name: str, out: Path | None, several: bool) -> Path:
     if out is None:
         return Path(name)
     if out.is_dir() or several:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -25,6 +27,7 @@ from tessellar.errors import (
     TessellarError,
     TransferError,
 )
+from tessellar.progress import Listener, drawn
 
 DONE, ROWS_FAILED, BAD_INPUT, NO_ARCHIVE, THIS_MACHINE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -44,6 +47,18 @@ _COMMANDS = {
 }
 
 
+def _unforeseen(error: Exception) -> str:
+    """Describe an error that nobody thought of, for whoever mends it."""
+    from traceback import extract_tb
+
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    frames = extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    told = " ".join(str(error).split())
+    return f"a fault of tessellar: {type(error).__name__}{where}: {told}; please report it (-v shows the traceback)"
+
+
 @dataclass
 class Globals:
     """What the global options say."""
@@ -52,6 +67,10 @@ class Globals:
     json: bool = False
     quiet: bool = False
     verbose: int = 0
+
+    def progress(self) -> AbstractContextManager[Listener]:
+        """Draw progress, if it is wanted here."""
+        return drawn(self.quiet or self.json, notes=self.verbose > 0)
 
 
 class _Lazy(click.Group):
@@ -120,6 +139,10 @@ def _run() -> int:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _say(f"{error.filename or 'the disk'}: no space left; free some and run again", THIS_MACHINE)
         return _say(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "), THIS_MACHINE)
+    except Exception as error:
+        if any(argument.startswith("-v") or argument == "--verbose" for argument in sys.argv[1:]):
+            raise
+        return _say(_unforeseen(error), THIS_MACHINE)
     return code if isinstance(code, int) else DONE
 
 

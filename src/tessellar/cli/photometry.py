@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 
 from tessellar.cli.main import DONE, ROWS_FAILED, THIS_MACHINE, Globals
 from tessellar.cli.output import print_json
-from tessellar.errors import MissingInput, PhotometryError, ProductError
+from tessellar.errors import InputError, MissingInput, PhotometryError, ProductError
 from tessellar.targets import TIC
 
 if TYPE_CHECKING:
@@ -64,33 +65,35 @@ def command(
         raise MissingInput(f"{where}: no target pixel file{of} that fits what was asked; `find --kind tpf` lists them")
     check_folder(out)
     chosen = {"method": method, "aperture": aperture, "quality": quality}
-    rows = [_broken_row(path, error, method) for path, error in broken]
-    for row in _measured(models, out, chosen):
+    rows: list[dict[str, Any]] = []
+    for row in chain((_broken_row(path, error, method) for path, error in broken), _measured(models, out, chosen)):
         if not settings.json:
             _show(row, settings.quiet)
         rows.append(row)
     if settings.json:
         print_json(rows)
-    else:
-        for row in rows[: len(broken)]:
-            _show(row, settings.quiet)
     return _exit_code(rows, broken)
 
 
 def _measured(models: Sequence[TargetPixelFile], out: Path, chosen: dict[str, str]) -> Iterator[dict[str, Any]]:
-    for _, group in groupby(models, key=lambda model: (model.tic, model.sector, model.cadence, model.corner)):
+    from tessellar.products.discover import same_light
+
+    written: dict[str, str] = {}
+    for _, group in groupby(models, key=same_light):
         best, *others = sorted(group, key=_newest_first)
-        yield _measure(best, out, chosen)
+        row = _measure(best, out, chosen, alone=len(models) == 1, written=written)
+        yield row
         for other in others:
-            told = f"{best.path.name}, of the same star, sector and cadence, was measured instead"
-            yield _row(other, chosen["method"], "SKIPPED", told)
+            yield _row(other, chosen["method"], "SKIPPED", f"{best.path} has the same pixels, and was measured instead")
 
 
 def _newest_first(model: TargetPixelFile) -> tuple[int, str]:
     return (-(model.data_release or 0), str(model.path))
 
 
-def _measure(model: TargetPixelFile, out: Path, chosen: dict[str, Any]) -> dict[str, Any]:
+def _measure(
+    model: TargetPixelFile, out: Path, chosen: dict[str, Any], *, alone: bool, written: dict[str, str]
+) -> dict[str, Any]:
     from tessellar.photometry import STATUS, measure
     from tessellar.store import Store
 
@@ -98,31 +101,47 @@ def _measure(model: TargetPixelFile, out: Path, chosen: dict[str, Any]) -> dict[
     try:
         result = measure(model, **chosen)
         row |= {"status": result.status.name, "reason": result.reason}
+        row |= {name: value if math.isfinite(value) else None for name, value in result.metrics.items()}
         if result.status != STATUS.ERROR:
             store = Store.holding(model.path)
             digest = store.digest_of(model.path) if store else None
-            row["path"] = str(result.write(_place(model, out, chosen["method"]), digest=digest).absolute())
-        row |= {name: value if value == value else None for name, value in result.metrics.items()}
+            row["path"] = str(result.write(_place(model, out, chosen["method"], written), digest=digest).absolute())
+    except InputError as error:
+        if alone:
+            raise
+        row |= {"status": "ERROR", "reason": str(error)}
     except (ProductError, PhotometryError) as error:
-        row["reason"] = str(error)
+        row |= {"status": "ERROR", "reason": str(error)}
     return row
 
 
-def _place(model: TargetPixelFile, out: Path, method: str) -> Path:
+def _place(model: TargetPixelFile, out: Path, method: str, written: dict[str, str]) -> Path:
     """The folder, where the result names itself after its star; a cut-out has none, and gives its own name."""
     if model.tic is not None:
         return out
     stem = model.path.name.removesuffix(".gz").removesuffix(".fits")
-    return out / f"{stem}_{method}-lc.fits"
+    path = out / f"{stem}_{method}-lc.fits"
+    if written.setdefault(str(path), str(model.path)) != str(model.path):
+        raise PhotometryError(
+            f"{path} is the light curve of {written[str(path)]} already: files of one name need an -o each"
+        )
+    return path
 
 
 def _row(model: TargetPixelFile, method: str, status: str, reason: str) -> dict[str, Any]:
-    tic = int(model.tic) if model.tic else None
-    return {"tic": tic, "status": status, "method": method, "path": None, "reason": reason, "input": str(model.path)}
+    return _blank(int(model.tic) if model.tic else None, status, method, reason, model.path)
 
 
 def _broken_row(path: Path, error: ProductError, method: str) -> dict[str, Any]:
-    return {"tic": None, "status": "ERROR", "method": method, "path": None, "reason": str(error), "input": str(path)}
+    return _blank(None, "ERROR", method, str(error), path)
+
+
+def _blank(tic: int | None, status: str, method: str, reason: str, source: Path) -> dict[str, Any]:
+    """A row that has every key, also those of the metrics."""
+    from tessellar.photometry import METRICS
+
+    row = {"tic": tic, "status": status, "method": method, "path": None, "reason": reason}
+    return {**row, "input": str(source.absolute()), **dict.fromkeys(METRICS)}
 
 
 def _show(row: dict[str, Any], quiet: bool) -> None:

@@ -9,7 +9,6 @@ import click
 
 from tessellar.cli.main import Globals
 from tessellar.cli.output import print_json
-from tessellar.progress import drawn
 
 
 @click.command("resolve")
@@ -22,7 +21,7 @@ def command(settings: Globals, target: str) -> None:
     """
     from tessellar.access import observability, resolve
 
-    with drawn(settings.quiet or settings.json) as listener:
+    with settings.progress() as listener:
         found = resolve(target, archive=settings.archive, listener=listener)
     fields = observability((found.ra, found.dec))
     if settings.json:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import click
 
 from tessellar.cli.main import Globals
-from tessellar.progress import drawn
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,7 +39,7 @@ def selected(settings: Globals, **chosen: Any) -> Any:
     """Search with the chosen options; return the table of files."""
     from tessellar.access import list_products, search
 
-    with drawn(settings.quiet or settings.json) as listener:
+    with settings.progress() as listener:
         wanted = dict(chosen)
         observations = search(wanted.pop("target"), archive=settings.archive, listener=listener, **wanted)
         return list_products(observations, kind=chosen["kind"], listener=listener)

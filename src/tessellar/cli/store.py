@@ -10,7 +10,6 @@ import click
 
 from tessellar.cli.main import DONE, ROWS_FAILED, Globals
 from tessellar.cli.output import human_size, print_json, print_table
-from tessellar.progress import drawn
 
 if TYPE_CHECKING:
     from tessellar.store import Store
@@ -33,7 +32,7 @@ def verify(settings: Globals, /, folder: Path | None, repair: bool) -> int:
     from tessellar.store import upkeep
 
     store = _opened(folder)
-    with drawn(settings.quiet or settings.json) as listener:
+    with settings.progress() as listener:
         if repair:
             from tessellar.access.fetching import repair as fetch_again
 
@@ -94,7 +93,7 @@ def adopt(settings: Globals, /, folder: Path) -> int:
     """Make DIR, filled by astroquery, lightkurve or by hand, a data folder: what is whole need not be fetched."""
     from tessellar.store import upkeep
 
-    with drawn(settings.quiet or settings.json) as listener:
+    with settings.progress() as listener:
         store, found = upkeep.adopt(folder, listener)
     refused = [finding for finding in found if finding.state == upkeep.REFUSED]
     _print(settings, found, refused)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_after_delay
+from tenacity.stop import stop_base
 
 from tessellar.config import Settings
 from tessellar.errors import TessellarError
@@ -28,6 +29,7 @@ def retrying(
     tell: Callable[[str], None] | None = None,
     *,
     but: type[TessellarError] | None = None,
+    within: float | None = None,
 ) -> AsyncRetrying:
     """Build the retry policy of questions: full-jitter exponential pauses, or what Retry-After says.
 
@@ -42,7 +44,12 @@ def retrying(
         Called with one line before each pause.
     but : type, optional
         Errors of this kind are not retried, though they could be.
+    within : float, optional
+        Seconds after which there is no further attempt.
     """
+    stop: stop_base = stop_after_attempt(settings.attempts)
+    if within is not None:
+        stop = stop | stop_after_delay(within)
 
     def worth_it(error: BaseException) -> bool:
         return isinstance(error, TessellarError) and error.retryable and not (but and isinstance(error, but))
@@ -56,7 +63,7 @@ def retrying(
 
     return AsyncRetrying(
         retry=retry_if_exception(worth_it),
-        stop=stop_after_attempt(settings.attempts),
+        stop=stop,
         wait=pause,
         before_sleep=before_sleep,
         reraise=True,
@@ -115,11 +122,10 @@ class Budget:
 
 def pause_after(error: BaseException | None, attempt: int, settings: Settings) -> float:
     """Return the seconds to wait after attempt number `attempt`: what the archive asks for, or a random pause."""
-    asked = getattr(error, "retry_after", None)
-    if asked is not None:
-        return min(float(asked), LONGEST_RETRY_AFTER)
     ceiling = min(settings.retry_wait * 2.0 ** min(attempt - 1, 32), LONGEST_PAUSE)
-    return random.uniform(0, ceiling)
+    own = random.uniform(0, ceiling)
+    # On top of what is asked for, so that those who were sent away together do not come back together.
+    return min(float(getattr(error, "retry_after", None) or 0.0), LONGEST_RETRY_AFTER) + own
 
 
 def retry_after_seconds(value: str | None, now: datetime | None = None) -> float | None:

@@ -60,15 +60,17 @@ def extract(stamp: Stamp, mask: NDArray[np.bool_], *, missing: str = "nan") -> E
     """
     values, errors, background = (_gather(cube, mask) for cube in (stamp.images, stamp.errors, stamp.background))
     flux_variance = np.einsum("ij,ij->i", errors, errors)
+    sky_variance = np.zeros(len(values))
     flux = values.sum(axis=1)
     dark = flux == 0
     if dark.any():
         values[dark & (values == 0).all(axis=1)] = np.nan
     if not stamp.background_subtracted:
         sky, sky_error = local_sky(stamp, mask)
+        sky_variance = sky_error**2
         background = np.broadcast_to(sky[:, None], values.shape)
         values -= background
-        flux_variance = flux_variance + (values.shape[1] * sky_error) ** 2
+        flux_variance = flux_variance + values.shape[1] ** 2 * sky_variance
     if dark.any() or not stamp.background_subtracted:
         flux = values.sum(axis=1)
     bits = np.zeros(len(stamp), dtype=np.int32)
@@ -80,10 +82,13 @@ def extract(stamp: Stamp, mask: NDArray[np.bool_], *, missing: str = "nan") -> E
     if missing == "partial":
         some = (bits & PixelQuality.MISSING_PIXEL > 0) & (bits & PixelQuality.ALL_MISSING == 0)
         present = np.isfinite(values[some])
-        flux_err[some] = np.sqrt(np.where(present, errors[some] ** 2, 0.0).sum(axis=1))
+        own = np.where(present, errors[some] ** 2, 0.0).sum(axis=1)
+        # One sky is taken from all pixels that are there: its error is the same in each of them.
+        flux_err[some] = np.sqrt(own + present.sum(axis=1) ** 2 * sky_variance[some])
         flux_bkg[some] = np.where(present, background[some], 0.0).sum(axis=1)
     bits |= np.where(np.isfinite(flux_err), 0, PixelQuality.MISSING_ERROR).astype(np.int32)
     bits |= np.where(np.isfinite(flux_bkg), 0, PixelQuality.MISSING_BACKGROUND).astype(np.int32)
+    flux_err[np.isnan(flux)] = np.nan
     centroid = _centroid(stamp, mask, values, np.isfinite(flux))
     bits |= np.where(np.isfinite(centroid[:, 0]), 0, PixelQuality.MISSING_CENTROID).astype(np.int32)
     return Extraction(flux, flux_err, flux_bkg, centroid, bits)

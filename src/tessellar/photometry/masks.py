@@ -138,12 +138,17 @@ def check_mask(mask: NDArray[Any], shape: tuple[int, int], origin: str) -> NDArr
 
 
 def load_mask(path: str | Path) -> NDArray[Any]:
-    """Read a mask from the first image of a FITS file; anything but 0 is a pixel to add up.
+    """Read a mask from a FITS file.
+
+    Where the file has an image called APERTURE, as light curves and target
+    pixel files do, its pixels with bit 2 are the mask. Otherwise the first
+    image is, which then must hold 0 and 1 only: anything else is flags or
+    flux, and no mask.
 
     Raises
     ------
     MissingInput, Corrupt, InputError
-        No such file; not a readable FITS file; no two-dimensional image in it.
+        No such file; not a readable FITS file; no image in it that is a mask.
     """
     from astropy.io import fits
 
@@ -152,10 +157,17 @@ def load_mask(path: str | Path) -> NDArray[Any]:
         raise MissingInput(f"no mask file {path}: give an existing FITS image, or pipeline, or threshold")
     try:
         with fits.open(path, memmap=False) as hdus:
-            images = [hdu.data for hdu in hdus if hdu.is_image and hdu.data is not None and np.ndim(hdu.data) == 2]
+            images = [(hdu.name, hdu.data) for hdu in hdus if hdu.is_image and np.ndim(hdu.data) == 2]
     except (OSError, ValueError, TypeError) as error:
         raise Corrupt(f"mask file {path} cannot be read as FITS: {error}") from error
     if not images:
         raise InputError(f"mask file {path} holds no two-dimensional image")
-    data = images[0]
-    return np.asarray(data.astype(data.dtype.newbyteorder("=")))
+    flags = next((data for name, data in images if name == "APERTURE"), None)
+    if flags is not None and flags.dtype.kind in "iu":
+        return np.asarray((flags & AperturePixel.PHOTOMETRY) > 0)
+    data = np.asarray(images[0][1])
+    if not np.isin(data, (0, 1)).all():
+        raise InputError(
+            f"mask file {path} holds other values than 0 and 1, so its image is flags or flux: write a mask of 0 and 1"
+        )
+    return data.astype(bool)

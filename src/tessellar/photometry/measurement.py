@@ -75,8 +75,10 @@ def measure(
 
     mask: str | NDArray[Any]
     name = ""
+    inputs: list[Path] = []
     if isinstance(aperture, Path) or (isinstance(aperture, str) and _looks_like_a_path(aperture)):
         mask, name = load_mask(aperture), Path(aperture).name
+        inputs = [Path(aperture)]
     else:
         mask = aperture
     settings = Settings(
@@ -85,7 +87,7 @@ def measure(
     chosen = get_method(method)
     model = read_target_pixels(tpf) if isinstance(tpf, str | Path) else tpf
     result = chosen.run(TargetPixelSource(model).window(), target_of(model), stars, settings)
-    return result.with_inputs(model.path, about=_about(model))
+    return result.with_inputs(model.path, *inputs, about=_about(model))
 
 
 def _looks_like_a_path(text: str) -> bool:

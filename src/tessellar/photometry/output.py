@@ -58,7 +58,10 @@ def write_result(result: Result, path: Path, digest: str | None) -> Path:
         sumimage=result.mean_image,
         wcs=stamp.wcs,
         provenance=Provenance(
-            inputs=tuple(InputFile.of(each, digest) for each in result.inputs),
+            inputs=(
+                *(InputFile.of(each, digest) for each in result.inputs[:1]),
+                *(InputFile.of(each) for each in result.inputs[1:]),
+            ),
             settings={"method": result.method, **result.settings.as_record()},
         ),
     )
@@ -76,6 +79,15 @@ def _destination(result: Result, path: Path) -> Path:
     except OSError as error:
         raise StoreError(f"folder {path} cannot be made ({error.strerror}): choose another") from error
     return path / name
+
+
+def name_token(result: Result) -> str:
+    """What tells light curves of one star apart by how they were made: the method, or the kind of aperture.
+
+    The pipeline's aperture is what ``aperture`` means; ``threshold`` and ``mask`` say which other one was used.
+    """
+    kind = result.settings.aperture_kind
+    return kind if result.method == "aperture" and kind != "pipeline" else result.method
 
 
 def file_name(result: Result) -> str:
@@ -97,7 +109,7 @@ def file_name(result: Result) -> str:
         sector=result.stamp.field.sector,
         cadence=result.stamp.cadence,
         version="v1",
-        product=f"{result.method}-lc",
+        product=f"{name_token(result)}-lc",
     )
 
 

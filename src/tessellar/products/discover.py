@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from tessellar.errors import MissingInput, ProductError
+from tessellar.errors import MissingInput, ProductError, Unrecognised
 from tessellar.mission.names import match_name
 from tessellar.products.reading import read
 from tessellar.products.targetpixel import TargetPixelFile
@@ -27,8 +27,9 @@ def fits_files(folder: Path) -> Iterator[Path]:
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if name.endswith(_FITS):
-                yield Path(where, name)
+            path = Path(where, name)
+            if name.endswith(_FITS) and path.is_file():  # no pipes, no devices: opening one may never end
+                yield path
 
 
 def target_pixel_files(
@@ -70,9 +71,10 @@ def target_pixel_files(
                 continue
             try:
                 model = read(path)
+            except Unrecognised:
+                continue  # a whole file of somebody else's
             except ProductError as error:
-                if name is not None:
-                    failures.append((path, error))
+                failures.append((path, error))
                 continue
             if isinstance(model, TargetPixelFile):
                 models.append(model)
@@ -95,5 +97,11 @@ def _is_wanted(model: TargetPixelFile, tic: int | None, sector: int | None, cade
     )
 
 
-def _order(model: TargetPixelFile) -> tuple[int, int, float, str]:
-    return (int(model.tic) if model.tic else 0, model.sector or 0, model.cadence or 0.0, str(model.path))
+def same_light(model: TargetPixelFile) -> tuple[int, int, float, tuple[int, int]]:
+    """Return what files of the same star, sector, cadence and pixels have in common; files are sorted by it."""
+    column, row = model.corner
+    return int(model.tic) if model.tic else 0, model.sector or 0, model.cadence or 0.0, (column, row)
+
+
+def _order(model: TargetPixelFile) -> tuple[tuple[int, int, float, tuple[int, int]], str]:
+    return same_light(model), str(model.path)

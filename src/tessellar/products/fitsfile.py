@@ -195,6 +195,8 @@ class FitsFile:
 
 def load(path: Path) -> bytes | mmap.mmap:
     """Map a file into memory, unpacked if it is gzip; see `FitsFile` for what is raised."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise Unrecognised(f"{path}: not a regular file")
     try:
         with path.open("rb") as stream:
             magic = stream.read(2)
