@@ -221,3 +221,16 @@ def test_a_model_that_cannot_move_says_so() -> None:
 def test_far_from_the_corner_there_is_no_glow() -> None:
     assert len(Sky(Field(1, 1, 2), (100, 1900), (100, 100)).knots) == 0
     assert len(Sky(Field(1, 1, 2), (1993, 1), (100, 100)).knots) > 10
+
+
+def test_the_sky_of_a_real_frame_lies_below_its_median(real_data: Path) -> None:
+    # README: the crop's median, stars included, is 149.5 e-/s.
+    stack = FrameStack.open([real_data / "backdrop_tess2018206192942-s0001-1-4-0120-s_ffic.fits"])
+    series = measure_backgrounds(stack)
+    assert (series.nodes > 143).all()
+    assert (series.nodes < 148).all()
+    rest = stack.image(0).science - series.frame(0).image()
+    # Without stars, half of the pixels would lie below; the noise is about 1 e-/s.
+    assert 0.1 < (rest < 0).mean() < 0.35
+    assert np.percentile(rest, 1) > -5
+    assert not series.jumps.any()
