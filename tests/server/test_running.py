@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tessellar.errors import InputError
+from tessellar.errors import InputError, StoreError
 from tessellar.server import ServerThread, serve
 from tests.faults import FaultyArchive
 from tests.server import folder as made
@@ -74,7 +74,7 @@ def test_addresses_that_cannot_be_listened_on(folder):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(InputError, match=r"cannot listen on 127\.0\.0\.1"):
+        with pytest.raises(StoreError, match=r"cannot listen on 127\.0\.0\.1.* taken"):
             serve(folder, port=taken.getsockname()[1])
     with pytest.raises(InputError, match="cannot listen"):
         serve(folder, host="no.such.host.invalid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from typing import Any, Self
 import uvicorn
 from starlette.types import ASGIApp
 
-from tessellar.errors import InputError, NoPermission
+from tessellar.errors import InputError, NoPermission, StoreError
 from tessellar.progress import Listener, ignore
 from tessellar.server.app import create_app
 from tessellar.server.index import Index
@@ -205,6 +206,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except PermissionError as error:
         raise NoPermission(f"port {port} on {host} may not be used; choose one from 1024 on") from error
     except (OSError, OverflowError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise StoreError(f"cannot listen on {host}, port {port}: it is taken; choose another, or port 0") from error
         raise InputError(f"cannot listen on {host}, port {port}: {error}; choose another, or port 0") from error
     return listening
 
