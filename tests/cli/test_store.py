@@ -45,3 +45,13 @@ def test_a_folder_that_is_not_there_is_named(tessellar, tmp_path):
         ran = tessellar("store", command, tmp_path / "nowhere")
         assert ran.code == 2
         assert "no such folder" in ran.line
+
+
+def test_a_deadline_ends_a_fetch_and_one_that_is_no_time_is_refused(tessellar, archive, star, tmp_path):
+    ran = tessellar("--archive", archive, "fetch", star, "-o", tmp_path, "--deadline", "0")
+    assert ran.code == 2
+    assert "more than 0 seconds" in ran.line
+    ran = tessellar("--archive", archive, "--json", "--quiet", "fetch", star, "-o", tmp_path, "--deadline", "0.000001")
+    assert ran.code == 1
+    assert {row["status"] for row in ran.json} == {"ERROR"}
+    assert all("given to the batch" in row["message"] for row in ran.json)
