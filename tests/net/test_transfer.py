@@ -270,3 +270,15 @@ def test_a_file_under_another_name_is_not_taken_for_it(server, tmp_path):
     run(transfer([other], store, SETTINGS, outcomes))
     assert "has the same name" in str(outcomes[0].error)
     assert final(tmp_path).read_bytes() == BODY
+
+
+def test_what_was_cancelled_can_be_fetched_again_at_once(server, tmp_path):
+    server.answer = lambda path: Misbehaviour(cut_after=1000, stall=0.3)
+    remotes = [Remote("mast:a", f"{server.url}/a.dat", "a.dat", "TESS", "obs")]
+    for deadline in (0.002, 0.01, 0.03, 0.1):
+        outcomes = []
+        run(transfer(remotes, Store(tmp_path), SETTINGS, outcomes, deadline=deadline))
+        assert "given to the batch" in str(outcomes[0].error)
+    server.answer = lambda path: None
+    (outcome,) = fetch(server, tmp_path, "a.dat")
+    assert outcome.error is None

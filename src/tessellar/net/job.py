@@ -22,7 +22,7 @@ from tessellar.net.answer import place_of, validator_of
 from tessellar.net.body import Receiver
 from tessellar.net.loop import in_thread
 from tessellar.net.retry import Budget
-from tessellar.net.sink import Kept, Partial, Received, Remote, Sink
+from tessellar.net.sink import Claim, Kept, Partial, Received, Remote, Sink
 from tessellar.net.throttle import Throttle
 from tessellar.net.transport import Transport
 
@@ -101,6 +101,7 @@ class Job:
         self._remote = remote
         self._means = means
         self._kept: Kept | None = None
+        self._claim: Claim | None = None
         self._total = remote.size
         self.attempts = 0
 
@@ -120,41 +121,50 @@ class Job:
 
     async def _claimed(self) -> bool:
         means, remote = self._means, self._remote
-        claim = await in_thread(means.pool, lambda: means.sink.claim(remote))
-        if claim is None:
-            return False
+
+        def start() -> None:
+            # Kept in the object: when we are cancelled here, the claim must be given back all the same.
+            self._claim = means.sink.claim(remote)
+            if self._claim is not None:
+                self._kept = means.sink.has(remote)
+
         try:
-            self._kept = await in_thread(means.pool, lambda: means.sink.has(remote))
+            await in_thread(means.pool, start)
+            if self._claim is None:
+                return False
             if self._kept is not None:
                 means.add(self._kept.size)
             else:
                 await self._fetch()
         finally:
-            claim.release()
+            if self._claim is not None:
+                self._claim.release()
         return True
 
     async def _fetch(self) -> None:
         means, remote = self._means, self._remote
         budget = Budget(means.settings)
-        budget.start_from(_continuable(await self._plan()))
+        partial = await self._plan()
+        budget.start_from(_continuable(partial))
         while True:
             try:
-                await self._attempt()
+                await self._attempt(partial)
                 return
             except TessellarError as error:
-                pause = budget.pause(error, _continuable(await self._plan()), self._total)
+                partial = await self._plan()
+                pause = budget.pause(error, _continuable(partial), self._total)
                 if pause is None:
                     raise
                 means.say(f"{remote.filename}: {error}; trying again in {pause:.1f} s")
                 await asyncio.sleep(pause)
 
-    async def _attempt(self) -> None:
+    async def _attempt(self, partial: Partial) -> None:
         means = self._means
         async with means.throttle.host(self._remote.url).slot():
             if means.stopped:
                 raise means.stopped[0]
             self.attempts += 1
-            received = await self._receive(await self._plan())
+            received = await self._receive(partial)
 
         def commit() -> None:
             self._kept = means.sink.commit(self._remote, received)
