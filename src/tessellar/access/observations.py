@@ -18,7 +18,7 @@ from astropy.table import Row, Table
 
 from tessellar.access.fetching import fetch, fetch_remotes
 from tessellar.access.opening import archive_of
-from tessellar.access.resolving import read_position
+from tessellar.access.resolving import degrees_of
 from tessellar.archives import Criteria, MastArchive
 from tessellar.errors import InputError, QueryError
 from tessellar.products.tables import ObservationTable, ProductTable
@@ -81,11 +81,11 @@ class ObservationsFace:
 
     def query_region(self, coordinates: Any, *, radius: Any = 0.2) -> ObservationTable:
         """Return all observations within `radius` (degrees unless it has a unit) of a position."""
-        return self._opened().search(_cone(_place(coordinates), radius))
+        return self._opened().search(_cone(degrees_of(coordinates), radius))
 
     def query_region_count(self, coordinates: Any, *, radius: Any = 0.2) -> int:
         """Return how many observations `query_region` would return."""
-        return self._opened().count(_cone(_place(coordinates), radius))
+        return self._opened().count(_cone(degrees_of(coordinates), radius))
 
     def get_metadata(self, query_type: str) -> Table:
         """Return the columns that can be searched by: of ``"observations"`` or of ``"products"``."""
@@ -240,7 +240,7 @@ def _criteria(given: dict[str, Any], archive: MastArchive) -> Criteria:
     columns = {key: tuple(value) if _is_range(key, value) else value for key, value in columns.items()}
     if name is None and coordinates is None:
         return Criteria(columns=columns, only_tess=False)
-    place = _place_of(name, archive) if name is not None else _place(coordinates)
+    place = _place_of(name, archive) if name is not None else degrees_of(coordinates)
     return replace(_cone(place, 0.2 if radius is None else radius), columns=columns)
 
 
@@ -270,15 +270,6 @@ def _place_of(name: str, archive: MastArchive) -> tuple[float, float]:
     if not places:
         raise InputError(f"{archive.name} knows nothing called {name!r}")
     return places[0].ra, places[0].dec
-
-
-def _place(coordinates: Any) -> tuple[float, float]:
-    if isinstance(coordinates, str):
-        place = read_position(coordinates)
-        if place is None:
-            raise QueryError(f"coordinates {coordinates!r} cannot be read: write degrees, as in '24.35 -45.68'")
-        return place
-    return float(coordinates.icrs.ra.deg), float(coordinates.icrs.dec.deg)
 
 
 def _observations(given: Ids) -> ObservationTable:

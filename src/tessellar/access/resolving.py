@@ -6,13 +6,16 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tessellar.access.opening import archive_of
 from tessellar.archives import Archive, Criteria
-from tessellar.errors import InputError
+from tessellar.errors import InputError, QueryError
 from tessellar.progress import Listener, ignore
 from tessellar.targets import TIC, TOI, parse_target
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
 
 # A name's position and the TIC's agree to a fraction of an arcsec; a position that someone wrote down, to a few.
 _NAME_RADIUS = 3.0
@@ -273,4 +276,26 @@ def read_position(text: str) -> tuple[float, float] | None:
         place = SkyCoord(text.replace(",", " "), unit=(units.hourangle, units.deg))
     except ValueError as error:
         raise InputError(f"{text!r} is not on the sky: {error}") from error
+    return float(place.ra.deg), float(place.dec.deg)
+
+
+def degrees_of(position: str | tuple[float, float] | SkyCoord) -> tuple[float, float]:
+    """Return right ascension and declination (degrees, ICRS) of a position, in whichever form it is given.
+
+    Raises
+    ------
+    QueryError
+        If a text is no position.
+    InputError
+        If it is not on the sky.
+    """
+    if isinstance(position, str):
+        read = read_position(position)
+        if read is None:
+            raise QueryError(f"position {position!r} cannot be read: write degrees, as in '24.35 -45.68'")
+        return read
+    if isinstance(position, tuple):
+        ra, dec = (float(value) for value in position)
+        return read_position(f"{ra!r} {dec!r}") or (ra, dec)
+    place = position.icrs
     return float(place.ra.deg), float(place.dec.deg)

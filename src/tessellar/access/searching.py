@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tessellar.access.opening import archive_of
-from tessellar.access.resolving import read_position, star_of
+from tessellar.access.resolving import degrees_of, star_of
 from tessellar.archives import Archive, Criteria
 from tessellar.archives.base import check_radius
 from tessellar.errors import QueryError
@@ -95,7 +95,7 @@ def search(
     if position is not None:
         if tic is not None:
             raise QueryError("give a target or a position, not both")
-        criteria = replace(criteria, position=_degrees(position), radius=radius)
+        criteria = replace(criteria, position=degrees_of(position), radius=radius)
     if not criteria.bounded:
         what = "all validation runs are" if kind == "dv" else "everything of TESS is"
         raise QueryError(f"name a target, a position or a column to search by: {what} millions of rows")
@@ -137,19 +137,6 @@ def list_products(
         archive = observations.meta.get("archive")
     table = archive_of(archive).products(observations, listener)
     return table.filter(kind=kind) if kind is not None and len(table) else table
-
-
-def _degrees(position: str | tuple[float, float] | SkyCoord) -> tuple[float, float]:
-    if isinstance(position, str):
-        read = read_position(position)
-        if read is None:
-            raise QueryError(f"position {position!r} cannot be read: write degrees, as in '24.35 -45.68'")
-        return read
-    if isinstance(position, tuple):
-        ra, dec = (float(value) for value in position)
-        return read_position(f"{ra!r} {dec!r}") or (ra, dec)
-    place = position.icrs
-    return float(place.ra.deg), float(place.dec.deg)
 
 
 def _time_span(time: tuple[TimeLike, TimeLike]) -> tuple[float, float]:
