@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tessellar.mission.ccd import Located, ccd_wcs, footprint, locate, locate_many
+    from tessellar.mission.cloud import s3_uri
     from tessellar.mission.flags import DEFAULT_MASK, MASKS, decode, flags_of, good
     from tessellar.mission.names import ProductName, build_name, match_name, parse_name
     from tessellar.mission.sectors import Sector, all_sectors, get_sector
@@ -32,6 +33,7 @@ __all__ = [
     "locate_many",
     "match_name",
     "parse_name",
+    "s3_uri",
     "time_to_btjd",
 ]
 
@@ -40,6 +42,7 @@ _HOMES = {
     "sectors": ("Sector", "all_sectors", "get_sector"),
     "flags": ("DEFAULT_MASK", "MASKS", "decode", "flags_of", "good"),
     "time": ("BTJD_ORIGIN", "btjd_to_time", "time_to_btjd"),
+    "cloud": ("s3_uri",),
     "ccd": ("Located", "ccd_wcs", "footprint", "locate", "locate_many"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
