@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tessellar.mission.cloud import s3_uri
     from tessellar.mission.flags import DEFAULT_MASK, MASKS, decode, flags_of, good
     from tessellar.mission.names import ProductName, build_name, match_name, parse_name
+    from tessellar.mission.offsets import TimeOffset, time_offset
     from tessellar.mission.sectors import Sector, all_sectors, get_sector
     from tessellar.mission.time import BTJD_ORIGIN, btjd_to_time, time_to_btjd
 
@@ -20,6 +21,7 @@ __all__ = [
     "Located",
     "ProductName",
     "Sector",
+    "TimeOffset",
     "all_sectors",
     "btjd_to_time",
     "build_name",
@@ -34,6 +36,7 @@ __all__ = [
     "match_name",
     "parse_name",
     "s3_uri",
+    "time_offset",
     "time_to_btjd",
 ]
 
@@ -41,6 +44,7 @@ _HOMES = {
     "names": ("ProductName", "build_name", "match_name", "parse_name"),
     "sectors": ("Sector", "all_sectors", "get_sector"),
     "flags": ("DEFAULT_MASK", "MASKS", "decode", "flags_of", "good"),
+    "offsets": ("TimeOffset", "time_offset"),
     "time": ("BTJD_ORIGIN", "btjd_to_time", "time_to_btjd"),
     "cloud": ("s3_uri",),
     "ccd": ("Located", "ccd_wcs", "footprint", "locate", "locate_many"),
