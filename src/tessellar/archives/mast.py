@@ -15,7 +15,9 @@ from tessellar.archives.portal import Portal, range_filter, read_columns, text_f
 from tessellar.archives.resolver import NamedPlace, question, read_answer, service_url
 from tessellar.errors import InputError, QueryError, ResultTruncated, TimedOut
 from tessellar.mission.ccd import locate_many
+from tessellar.mission.cloud import s3_uri
 from tessellar.mission.names import match_name
+from tessellar.mission.sentences import describe
 from tessellar.mission.tangent import angular_separation
 from tessellar.net import Remote, Reply, Transport, run
 from tessellar.net.retry import retrying
@@ -318,15 +320,22 @@ def _joined(row: Mapping[str, Any], parents: Mapping[str, Mapping[str, Any]]) ->
     parent = parents.get(str(row.get("obsID")), {})
     filename = str(row.get("productFilename") or str(row["dataURI"]).rsplit("/", 1)[-1])
     name = match_name(filename)
+    sector = parent.get("sequence_number") if name is None or name.sector is None else name.sector
+    first, last = name.sector_range if name and name.sector_range else (sector, sector)
+    uri = str(row["dataURI"])
     return {
         **row,
         "productFilename": filename,
         "obs_id": row.get("obs_id") or parent.get("obs_id"),
         "target": parent.get("target_name"),
         "sector": parent.get("sequence_number"),
-        "camera": parent.get("camera"),
-        "ccd": parent.get("ccd"),
+        "sector_first": first,
+        "sector_last": last,
+        "camera": name.camera if name and name.camera else parent.get("camera"),
+        "ccd": name.ccd if name and name.ccd else parent.get("ccd"),
         "cadence": parent.get("t_exptime"),
-        "kind": name.kind if name else _KINDS.get(str(row.get("productSubGroupDescription")), "other"),
+        "kind": name.kind if name else _KINDS.get(str(row.get("productSubGroupDescription")), "unknown"),
         "author": parent.get("provenance_name") or (name.author if name else None),
+        "s3_uri": s3_uri(uri),
+        "summary": describe(name),
     }

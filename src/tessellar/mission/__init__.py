@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tessellar.mission.names import ProductName, build_name, match_name, parse_name
     from tessellar.mission.offsets import TimeOffset, time_offset
     from tessellar.mission.sectors import Sector, all_sectors, get_sector
+    from tessellar.mission.sentences import describe
+    from tessellar.mission.skyregion import SkyRegion
     from tessellar.mission.time import BTJD_ORIGIN, btjd_to_time, time_to_btjd
 
 __all__ = [
@@ -21,12 +23,14 @@ __all__ = [
     "Located",
     "ProductName",
     "Sector",
+    "SkyRegion",
     "TimeOffset",
     "all_sectors",
     "btjd_to_time",
     "build_name",
     "ccd_wcs",
     "decode",
+    "describe",
     "flags_of",
     "footprint",
     "get_sector",
@@ -45,8 +49,10 @@ _HOMES = {
     "sectors": ("Sector", "all_sectors", "get_sector"),
     "flags": ("DEFAULT_MASK", "MASKS", "decode", "flags_of", "good"),
     "offsets": ("TimeOffset", "time_offset"),
+    "skyregion": ("SkyRegion",),
     "time": ("BTJD_ORIGIN", "btjd_to_time", "time_to_btjd"),
     "cloud": ("s3_uri",),
+    "sentences": ("describe",),
     "ccd": ("Located", "ccd_wcs", "footprint", "locate", "locate_many"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

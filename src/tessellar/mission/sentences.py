@@ -1,0 +1,89 @@
+"""What a file is, in one sentence for people: from its name alone."""
+
+from __future__ import annotations
+
+import re
+
+from tessellar.mission.names import ProductName
+
+# What a product is, by the ending of its name; where that says nothing, by its kind.
+_PRODUCTS = {
+    "tp": "The pixels around the star, cadence by cadence",
+    "fast-tp": "The pixels around the star, cadence by cadence",
+    "dvt": "Time series and model fits of a search for transits",
+    "dvr": "Full report on the events found in a search for transits",
+    "dvm": "Short report on the events found in a search for transits",
+    "dvs": "One page on one event found in a search for transits",
+    "dvr-tcestats": "Table of the events found in a search for transits",
+    "ffic": "Calibrated full-frame image",
+    "ffir": "Uncalibrated full-frame image",
+    "img": "Calibrated full-frame image",
+    "prf": "Response of the pixels to a star",
+    "quat": "Pointing of the spacecraft, from its guide stars",
+    "emi": "Angles and distances of Earth and Moon from each camera",
+    "eng": "Engineering data of the spacecraft",
+    "pc": "Background-subtracted cut-out of a part of a CCD",
+    "bkg": "Background of a part of a CCD",
+}
+_KINDS = {
+    "lightcurve": "Light curve",
+    "tpf": "The pixels around the star, cadence by cadence",
+    "ffi": "Full-frame image",
+    "dv": "File of a search for transits",
+    "cbv": "Trends common to the stars (cotrending basis vectors)",
+    "cube": "All full-frame images in one file",
+    "cutout": "Cut-out of the full-frame images (background not subtracted)",
+    "tcestats": "Table of the events found in a search for transits",
+    "collateral": "Collateral pixels",
+}
+_FORMATS = {"xml": "for programs (XML)", "pdf": "to be read (PDF)"}
+UNKNOWN = "A file whose name tessellar does not know"
+
+
+def describe(name: ProductName | None) -> str:
+    """Return a sentence that says what a file is.
+
+    Parameters
+    ----------
+    name : ProductName or None
+        Its name, read; None for a name that is not known.
+
+    Examples
+    --------
+    >>> from tessellar.mission import describe, parse_name
+    >>> describe(parse_name("tess2018206045859-s0001-0000000025155310-0120-s_lc.fits"))
+    'Light curve of TIC 25155310, sector 1, every 120 s, by SPOC.'
+    >>> describe(parse_name("tess2018206190142-s0001-s0003-0000000025132999-00129_dvr.xml"))
+    'Full report on the events found in a search for transits of TIC 25132999, sectors 1 to 3, for programs (XML), by SPOC.'
+    """  # noqa: E501
+    if name is None:
+        return f"{UNKNOWN}."
+    what = _PRODUCTS.get(name.product) or _KINDS.get(name.kind)
+    if what is None:
+        what = f"Product {name.product}" if name.product else "File"
+    of = _subject(name)
+    parts = [f"{what} of {of}" if of else what, _when(name)]
+    if name.planet is not None:
+        parts.append(f"event {name.planet}")
+    if name.cadence is not None:
+        parts.append(f"every {name.cadence:g} s")
+    parts += [_FORMATS.get(name.extension.split(".")[0], ""), f"by {name.author}" if name.author else ""]
+    return ", ".join(part for part in parts if part) + "."
+
+
+def _subject(name: ProductName) -> str:
+    if name.tic is not None:
+        return f"TIC {name.tic}"
+    gaia = re.fullmatch(r"gaia(?:id-|two)0*(\d+)", name.target or "")
+    if gaia is not None:
+        return f"Gaia DR2 {gaia[1]}"
+    if name.camera is not None and name.ccd is not None:
+        return f"camera {name.camera}, CCD {name.ccd}"
+    return ""
+
+
+def _when(name: ProductName) -> str:
+    first, last = name.sector_range or (name.sector, name.sector)
+    if last is None:
+        return ""
+    return f"sector {last}" if first == last else f"sectors {first} to {last}"
