@@ -175,7 +175,7 @@ class Job:
         means, remote = self._means, self._remote
         asked = partial if _continuable(partial) else None
         headers = {"Range": f"bytes={partial.size}-", "If-Range": partial.validator or ""} if asked else {}
-        async with means.transport.stream(remote.url, headers) as incoming:
+        async with means.transport.stream(remote.url, headers, private=remote.private) as incoming:
             place = place_of(remote, incoming, asked)
             if place is None:
                 # Emptied, not deleted: our lock is on it.

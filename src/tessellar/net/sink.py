@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 
@@ -25,6 +27,11 @@ class Remote:
         Bytes, as the archive's tables say; they are mostly but not always right.
     digest : str or None
         ``"sha256:..."`` or ``"md5:..."``, where the archive gives one.
+    private : mapping
+        Headers, such as a cookie, that are sent to the origin of `url` and to nobody else; never recorded.
+    check : callable or None
+        Called with the path of the whole file before it gets its name, besides the usual verification;
+        raises `IntegrityError` if it is not what was asked for.
     """
 
     uri: str
@@ -34,6 +41,8 @@ class Remote:
     obs_id: str = ""
     size: int | None = None
     digest: str | None = None
+    private: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
+    check: Callable[[Path], None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

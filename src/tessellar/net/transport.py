@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpcore
 import httpx
@@ -32,21 +33,39 @@ from tessellar.errors import (
 from tessellar.net.retry import retry_after_seconds
 
 _TOO_LONG = frozenset({408, 504})
-# Bytes that are taken from a socket at a time. The 64 KiB that httpcore takes by itself cost a third more
-# processor time for files of some MB; it has no other way to say so than this constant of its class.
+_TRY_LATER = frozenset({425, 500, 502, 503})
+
+# Bytes that are taken from a socket at a time: the 64 KiB that httpcore takes by itself
+# cost a third more processor time for files of some MB.
 _READ_SIZE = 256 * 1024
 
-_TRY_LATER = frozenset({425, 500, 502, 503})
+# Under this name a request carries the headers that only one origin may see.
+_PRIVATE = "tessellar.private"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer."""
+    """A whole answer.
+
+    Attributes
+    ----------
+    url : str
+        Where it came from, after redirections.
+    status : int
+        HTTP status.
+    headers : mapping
+        Its headers; names in any case.
+    body : bytes
+        Its body.
+    cookies : mapping
+        The cookies that the origin which was asked has set, here or while it redirected.
+    """
 
     url: str
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -62,6 +81,10 @@ class Incoming:
 class Transport:
     """Connections to archives, reused while the block that opened them lasts.
 
+    Every request may carry `private` headers, as ``{"Cookie": "..."}`` or ``{"Authorization": "..."}``:
+    they go to the origin (scheme, host and port) that is asked, and are never sent on when it redirects
+    to another.
+
     Parameters
     ----------
     settings : Settings
@@ -74,11 +97,16 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
-        httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = _READ_SIZE
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=settings.connections)
+        context = httpx.create_ssl_context()
         self._client = httpx.AsyncClient(
             headers={"User-Agent": f"tessellar/{__version__}"},
             timeout=httpx.Timeout(settings.idle_timeout, connect=settings.connect_timeout, pool=None),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=settings.connections),
+            limits=limits,
+            verify=context,
+            # Proxies of the environment go before it, where they are for some of the URLs.
+            mounts={} if "all" in getproxies() else {"all://": _Direct(context, limits)},
+            event_hooks={"request": [_give_private]},
             follow_redirects=True,
         )
         return self
@@ -90,16 +118,36 @@ class Transport:
             await self._client.aclose()
             self._client = None
 
-    async def post_form(self, url: str, form: Mapping[str, str], *, timeout: float | None = None) -> Reply:
+    async def post_form(
+        self,
+        url: str,
+        form: Mapping[str, str],
+        *,
+        timeout: float | None = None,
+        private: Mapping[str, str] | None = None,
+    ) -> Reply:
         """Send a form and wait for the whole answer; `timeout` in seconds replaces the idle time-out."""
-        return await self._ask("POST", url, form=form, timeout=timeout)
+        return await self._ask("POST", url, form=form, timeout=timeout, private=private)
 
-    async def get(self, url: str, params: Mapping[str, str] | None = None, *, timeout: float | None = None) -> Reply:
+    async def get(
+        self,
+        url: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,
+        private: Mapping[str, str] | None = None,
+    ) -> Reply:
         """Ask for a small thing and wait for the whole answer."""
-        return await self._ask("GET", url, params=params, timeout=timeout)
+        return await self._ask("GET", url, params=params, timeout=timeout, private=private)
+
+    async def head(self, url: str, *, private: Mapping[str, str] | None = None) -> Reply:
+        """Ask for the headers of a thing."""
+        return await self._ask("HEAD", url, headers={"Accept-Encoding": "identity"}, private=private)
 
     @asynccontextmanager
-    async def stream(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Incoming]:
+    async def stream(
+        self, url: str, headers: Mapping[str, str], *, private: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Incoming]:
         """Ask for a file, byte by byte as the archive holds it (no content coding).
 
         A status of 400 or more, other than 416, raises. 416 is returned, for
@@ -108,7 +156,7 @@ class Transport:
         client = self._open_client()
         wanted = {"Accept-Encoding": "identity", **headers}
         with _translated(url, mid_body=True):
-            async with client.stream("GET", url, headers=wanted) as response:
+            async with client.stream("GET", url, headers=wanted, extensions=_private(url, private)) as response:
                 if response.status_code != 416:
                     _raise_for_status(url, response)
                 yield Incoming(url, response.status_code, response.headers, response.aiter_raw())
@@ -120,7 +168,9 @@ class Transport:
         *,
         form: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        private: Mapping[str, str] | None = None,
     ) -> Reply:
         client = self._open_client()
         limit = httpx.USE_CLIENT_DEFAULT
@@ -130,10 +180,13 @@ class Transport:
                 url,
                 data=dict(form) if form is not None else None,
                 params=dict(params) if params is not None else None,
+                headers=dict(headers) if headers is not None else None,
+                extensions=_private(url, private),
                 timeout=limit if timeout is None else httpx.Timeout(timeout, connect=self._settings.connect_timeout),
             )
             _raise_for_status(url, response)
-            return Reply(str(response.url), response.status_code, response.headers, response.content)
+            cookies = _cookies_of(url, response)
+            return Reply(str(response.url), response.status_code, response.headers, response.content, cookies)
 
     def _open_client(self) -> httpx.AsyncClient:
         if self._settings.offline:
@@ -141,6 +194,68 @@ class Transport:
         if self._client is None:
             raise TessellarError("the transport is closed: use it inside `async with`")
         return self._client
+
+
+class _Direct(httpx.AsyncHTTPTransport):
+    """httpx's own way to a host, over sockets that are read in large pieces."""
+
+    def __init__(self, context: Any, limits: httpx.Limits) -> None:
+        super().__init__(verify=context, limits=limits)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=_LargeReads(),
+        )
+
+
+class _LargeReads(httpcore.AnyIOBackend):
+    """Sockets whose `read` brings more at once than was asked for; httpcore takes any number of bytes."""
+
+    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        """Connect, and wrap the connection."""
+        return _LargeStream(await super().connect_tcp(*args, **options))
+
+
+class _LargeStream(httpcore.AsyncNetworkStream):
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self.write = inner.write  # type: ignore[method-assign]
+        self.aclose = inner.aclose  # type: ignore[method-assign]
+        self.get_extra_info = inner.get_extra_info  # type: ignore[method-assign]
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._inner.read(max(max_bytes, _READ_SIZE), timeout)
+
+    async def start_tls(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        return _LargeStream(await self._inner.start_tls(*args, **options))
+
+
+def _private(url: str, headers: Mapping[str, str] | None) -> dict[str, Any]:
+    """Attach headers to a request in such a way that only the origin of `url` gets them."""
+    return {_PRIVATE: (_origin(url), dict(headers))} if headers else {}
+
+
+async def _give_private(request: httpx.Request) -> None:
+    """Add the private headers of a request, or take them off; called for each step of a redirection."""
+    origin, headers = request.extensions.get(_PRIVATE, ("", {}))
+    for name, value in headers.items():
+        if _origin(str(request.url)) == origin:
+            request.headers[name] = value
+        elif request.headers.get(name) == value:  # httpx has copied it from the step before
+            del request.headers[name]
+
+
+def _cookies_of(url: str, response: httpx.Response) -> dict[str, str]:
+    steps = [step for step in (*response.history, response) if _origin(str(step.url)) == _origin(url)]
+    return {cookie.name: cookie.value or "" for step in steps for cookie in step.cookies.jar}
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    port = {"http": 80, "https": 443}.get(parts.scheme) if parts.port is None else parts.port
+    return parts.scheme, parts.hostname or "", port
 
 
 @contextmanager

@@ -146,6 +146,8 @@ class Store:
         part = _part(path)
         try:
             doubtful = check_whole(part, remote.filename, received.sha256, remote.digest, remote.size)
+            if remote.check is not None:
+                remote.check(part)
         except (IntegrityError, ProductError) as error:
             os.truncate(part, 0)
             raise IntegrityError(str(error)) from error
