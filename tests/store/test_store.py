@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 import pytest
@@ -98,6 +99,7 @@ def test_a_page_in_place_of_a_file_is_refused(tmp_path):
     assert list(tmp_path.rglob("a_lc.fits*")) == []
 
 
+@functools.cache  # the sums carry the time
 def edited_fits() -> bytes:
     """A whole FITS file of which a byte was changed after its sums were written."""
     import io
