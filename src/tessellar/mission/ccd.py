@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,8 +150,21 @@ def _on_ccd(field: Field, near: NDArray[np.int64], ra: Array, dec: Array) -> tup
     return (near[on], *same, column[on], row[on])
 
 
-def footprint(field: Field) -> tuple[Array, Array]:
-    """Return right ascension and declination (degrees, ICRS) of the four outer corners of a CCD's science pixels.
+def footprint(field: Field, per_side: int = 1) -> tuple[Array, Array]:
+    """Return right ascension and declination (degrees, ICRS) of the outer edge of a CCD's science pixels.
+
+    Parameters
+    ----------
+    field : Field
+        Sector, camera, CCD.
+    per_side : int
+        Points a side. With 1, the four corners: the camera distorts, so that
+        the edge leaves the great circles between them by up to 7 pixels.
+
+    Returns
+    -------
+    ra, dec : arrays of shape (4 * per_side,)
+        In order around the CCD, from its lower left corner.
 
     Examples
     --------
@@ -160,9 +174,11 @@ def footprint(field: Field) -> tuple[Array, Array]:
     >>> ra.shape
     (4,)
     """
-    columns = [FIRST_COLUMN - 0.5, LAST_COLUMN + 0.5, LAST_COLUMN + 0.5, FIRST_COLUMN - 0.5]
-    rows = [FIRST_ROW - 0.5, FIRST_ROW - 0.5, LAST_ROW + 0.5, LAST_ROW + 0.5]
-    return ccd_plane(field).to_sky(columns, rows)
+    left, right, below, above = FIRST_COLUMN - 0.5, LAST_COLUMN + 0.5, FIRST_ROW - 0.5, LAST_ROW + 0.5
+    corners = np.array([[left, below], [right, below], [right, above], [left, above], [left, below]])
+    part = (np.arange(per_side) / per_side)[:, None]
+    edge = np.concatenate([a + part * (b - a) for a, b in pairwise(corners)])
+    return ccd_plane(field).to_sky(edge[:, 0], edge[:, 1])
 
 
 def ccd_wcs(field: Field) -> WCS:
