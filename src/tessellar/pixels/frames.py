@@ -139,6 +139,13 @@ def read_window(
     out[first_row - bottom : end_row - bottom, first_column - left : end_column - left] = view
 
 
+def science(frame: Frame, corner: tuple[int, int], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Read the pixels of one frame from `corner` (CCD column and row, 1-based) on, e-/s; NaN where it has none."""
+    pixels = np.empty(shape, dtype=np.float32)
+    read_window(frame.path, frame.pixels, corner, shape, pixels)
+    return pixels
+
+
 def check_alike(frames: Sequence[Frame]) -> None:
     """Refuse frames that do not make one stack: of several CCDs, sizes or cadences, or the same one twice.
 

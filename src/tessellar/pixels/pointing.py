@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import InputError
 from tessellar.mission.flags import DEFAULT_MASK, good
+from tessellar.pixels.frames import science
 from tessellar.pixels.movement import MovementKernel
 from tessellar.pixels.response import box_corners
 from tessellar.pixels.starmodel import StarModel
@@ -53,6 +54,8 @@ class Pointing:
     offset : array (2,)
         Mean of where the stars are in the reference frame less where its world coordinates have them, px: that the
         catalogue's places are off by.
+    registration : array (6,)
+        The same as an affine kernel: from the catalogue's places to those in the reference frame.
     """
 
     time: Array
@@ -61,6 +64,7 @@ class Pointing:
     errors: Array
     stars: NDArray[np.int64]
     offset: Array
+    registration: Array
 
     @property
     def movement(self) -> MovementKernel:
@@ -100,23 +104,114 @@ def measure_pointing(
     InputError
         If there are not three stars to measure on, or the reference frame cannot be measured.
     """
-    model = StarModel.fit(np.zeros(stack.shape, np.float32), stack.corner, stars, response, sweeps=0)
-    chosen = _choose(stack, stars, response, model)
-    places = np.full((len(stack), len(chosen), 2), np.nan)
-    for index in range(len(stack)):
-        image = np.asarray(stack.image(index).science, dtype=np.float32)
-        if np.isfinite(image).any() and np.any(image):
-            places[index] = _places(image, stack, stars.chosen(chosen), response, model)
+    meter = PointingMeter(stack, stars, response)
+    places = np.full((len(stack), *meter.shape), np.nan)
+    for index, frame in enumerate(stack.frames):
+        places[index] = meter.places(science(frame, stack.corner, stack.shape))
         if progress is not None:
             progress(index + 1, len(stack))
-    middle = np.array([stack.corner[0] + (stack.shape[1] - 1) / 2, stack.corner[1] + (stack.shape[0] - 1) / 2])
-    u = (stars.column[chosen] - middle[0]) / _SCALE
-    v = (stars.row[chosen] - middle[1]) / _SCALE
-    use = good(stack.quality, DEFAULT_MASK)
-    return _solve(stack, places, np.column_stack([np.ones_like(u), u, v]), middle, use)
+    return meter.solve(places)
 
 
-def _choose(stack: FrameStack, stars: StarField, response: PixelResponse, model: StarModel) -> NDArray[np.int64]:
+class PointingMeter:
+    """Measures where the bright stars of one field are, frame by frame; `solve` makes a `Pointing` of all places.
+
+    Parameters
+    ----------
+    stack : FrameStack
+    stars : StarField
+        Placed on its reference frame.
+    response : PixelResponse
+
+    Raises
+    ------
+    InputError
+        If there are not three stars to measure on.
+    """
+
+    def __init__(self, stack: FrameStack, stars: StarField, response: PixelResponse) -> None:
+        self._stack, self._response = stack, response
+        drawn = StarModel.fit(
+            np.zeros(stack.shape, np.float32), stack.corner, stars, response, sweeps=0, moves=False
+        ).terms[0]
+        chosen = _choose(stack, stars, response, drawn)
+        self.stars = stars.chosen(chosen)
+        #: Stars and coordinates: of one frame's places.
+        self.shape = len(chosen), 2
+        self._others = self._light_of_others(stars, chosen)
+
+    def _light_of_others(self, stars: StarField, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Light of the neighbours on the pixels about each star, and how it changes when all move: (stars, 6, 9, 9)."""
+        reach = self._response.reach
+        near = np.unique(np.concatenate([stars.near(x, y, 1.5 * (reach + _HALF + 1))[0] for x, y in zip(
+            self.stars.column, self.stars.row, strict=True)]))  # fmt: skip
+        empty = np.zeros(self._stack.shape, np.float32)
+        model = StarModel.fit(empty, self._stack.corner, stars.chosen(near), self._response, sweeps=0)
+        cuts = [_cut(term, self.stars.column, self.stars.row, self._stack.corner) for term in model.terms]
+        boxes = self._response.boxes(self.stars.column, self.stars.row, derivatives=2)
+        inner = slice(reach - _HALF, reach + _HALF + 1)
+        own = self.stars.flux()[:, None, None, None] * boxes[:, :, inner, inner]
+        return np.asarray(np.stack(cuts, axis=1) - own, dtype=np.float32)
+
+    def places(self, image: NDArray[np.float32]) -> Array:
+        """Where each star is in one frame, less where the catalogue has it; NaN where the fit failed.
+
+        Parameters
+        ----------
+        image : array (rows, columns)
+            The frame, with its sky, e-/s.
+        """
+        stars, reach = self.stars, self._response.reach
+        found = np.full(self.shape, np.nan)
+        data = _cut(image, stars.column, stars.row, self._stack.corner)
+        if not np.isfinite(data).any() or not np.any(data):
+            return found
+        weights = 1.0 / np.maximum(data.reshape(len(stars), -1), 50.0)
+        weights = np.where(np.isfinite(weights), weights, 0.0)
+        moved = np.zeros(2)
+        for _ in range(3):
+            # Boxes stay on the pixels of the catalogue's places: the response is drawn there for the moved star.
+            terms = _drawn(self._response, stars.column + moved[0], stars.row + moved[1], stars)
+            others = np.tensordot(_taylor(*moved), self._others, axes=(0, 1))
+            pixels = np.nan_to_num((data - others).reshape(len(stars), -1).astype(np.float64), posinf=0.0, neginf=0.0)
+            design = np.concatenate([terms, np.ones_like(terms[:, :1])], axis=1).reshape(len(stars), 4, -1)
+            weighted = design * weights[:, None, :]
+            normal = weighted @ design.transpose(0, 2, 1)
+            right = weighted @ pixels[:, :, None]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                normal += 1e-9 * np.eye(4) * np.trace(normal, axis1=1, axis2=2)[:, None, None]
+                solved = np.linalg.solve(normal + 1e-30 * np.eye(4), right)[:, :, 0]
+                step = solved[:, 1:3] / solved[:, :1]
+            bad = ~np.isfinite(step).all(axis=1) | (np.abs(step) > 1.5).any(axis=1) | (solved[:, 0] <= 0)
+            step[bad] = np.nan
+            if bad.all():
+                return found
+            found = step + moved
+            moved = np.clip(np.nanmedian(found, axis=0), -reach + _HALF, reach - _HALF)
+        return found
+
+    def solve(self, places: Array) -> Pointing:
+        """Make the movement of the stack out of the places in all its frames, (n, stars, 2).
+
+        Raises
+        ------
+        InputError
+            If the reference frame could not be measured.
+        """
+        (left, bottom), (high, wide) = self._stack.corner, self._stack.shape
+        middle = np.array([left + (wide - 1) / 2, bottom + (high - 1) / 2])
+        u, v = (self.stars.column - middle[0]) / _SCALE, (self.stars.row - middle[1]) / _SCALE
+        use = good(self._stack.quality, DEFAULT_MASK)
+        return _solve(self._stack, places, np.column_stack([np.ones_like(u), u, v]), middle, use)
+
+
+def _taylor(dx: float, dy: float) -> NDArray[np.float32]:
+    return np.array([1, dx, dy, dx * dx, dx * dy, dy * dy], dtype=np.float32)
+
+
+def _choose(
+    stack: FrameStack, stars: StarField, response: PixelResponse, drawn: NDArray[np.float32]
+) -> NDArray[np.int64]:
     """Stars to measure: bright, whole on the frame, with little light of others; spread over the frame."""
     (left, bottom), (high, wide) = stack.corner, stack.shape
     fits = (stars.tmag > _BRIGHTEST) & (stars.tmag < _FAINTEST)
@@ -125,7 +220,7 @@ def _choose(stack: FrameStack, stars: StarField, response: PixelResponse, model:
     index = np.flatnonzero(fits)
     if index.size:
         some = stars.chosen(index)
-        light = _cut(model.terms[0], some.column, some.row, stack.corner).sum(axis=(1, 2))
+        light = _cut(drawn, some.column, some.row, stack.corner).sum(axis=(1, 2))
         own = some.flux() * _core(response.boxes(some.column, some.row)[:, 0], response.reach).sum(axis=(1, 2))
         index = index[light - own < _SHARED * own]
     if index.size < _LEAST:
@@ -138,40 +233,6 @@ def _choose(stack: FrameStack, stars: StarField, response: PixelResponse, model:
     for each in np.unique(cell):
         turn[cell == each] = np.arange(int((cell == each).sum()))
     return np.sort(index[np.argsort(turn, kind="stable")[:_WANTED]])
-
-
-def _places(
-    image: NDArray[np.float32], stack: FrameStack, stars: StarField, response: PixelResponse, model: StarModel
-) -> Array:
-    """Where each star is in one frame, less where the catalogue has it; NaN where the fit failed."""
-    corner, reach = stack.corner, response.reach
-    data = _cut(image, stars.column, stars.row, corner)
-    moved = np.zeros(2)
-    found = np.full((len(stars), 2), np.nan)
-    for _ in range(3):
-        column, row = stars.column + moved[0], stars.row + moved[1]
-        # Boxes stay on the pixels of the catalogue's places: the response is drawn there for the moved star.
-        terms = _drawn(response, column, row, stars)
-        light = _cut(model.image((float(moved[0]), float(moved[1]))), stars.column, stars.row, corner)
-        others = light - stars.flux()[:, None, None] * terms[:, 0]
-        pixels = (data - others).reshape(len(stars), -1).astype(np.float64)
-        design = np.concatenate([terms, np.ones_like(terms[:, :1])], axis=1).reshape(len(stars), 4, -1)
-        weights = 1.0 / np.maximum(data.reshape(len(stars), -1), 50.0)
-        weights = np.where(np.isfinite(pixels), weights, 0.0)
-        pixels = np.where(np.isfinite(pixels), pixels, 0.0)
-        normal = np.einsum("sip,sp,sjp->sij", design, weights, design)
-        right = np.einsum("sip,sp,sp->si", design, weights, pixels)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            normal += 1e-9 * np.eye(4) * np.trace(normal, axis1=1, axis2=2)[:, None, None]
-            solved = np.linalg.solve(normal + 1e-30 * np.eye(4), right[:, :, None])[:, :, 0]
-            step = solved[:, 1:3] / solved[:, :1]
-        bad = ~np.isfinite(step).all(axis=1) | (np.abs(step) > 1.5).any(axis=1) | (solved[:, 0] <= 0)
-        step[bad] = np.nan
-        if bad.all():
-            return found
-        found = step + moved
-        moved = np.clip(np.nanmedian(found, axis=0), -reach + _HALF, reach - _HALF)
-    return found
 
 
 def _drawn(response: PixelResponse, column: Array, row: Array, stars: StarField) -> Array:
@@ -210,10 +271,16 @@ def _solve(stack: FrameStack, places: Array, design: Array, middle: Array, use: 
     own = np.nanmedian(steady, axis=0)
     own[~np.isfinite(own)] = 0.0
     fits, errors, counts = _fit_all(places - own, terms)
-    offset = fits[stack.reference, 0].copy()
-    fits = fits - fits[stack.reference]
+    first = fits[stack.reference].copy()
+    kernels = _kernels(fits - first, middle)
+    shifts = (fits - first)[:, 0].copy()
+    return Pointing(stack.time, kernels, shifts, errors, counts, first[0], _kernels(first[None], middle)[0])
+
+
+def _kernels(fits: Array, middle: Array) -> Array:
+    """Affine kernels, as `MovementKernel` has them, of fitted terms (n, terms, 2)."""
     slopes = np.zeros((len(fits), 2, 2))
-    if affine:
+    if fits.shape[1] == 3:
         slopes = np.transpose(fits[:, 1:], (0, 2, 1)) / _SCALE
     kernels = np.empty((len(fits), 6))
     for axis in (0, 1):
@@ -222,7 +289,7 @@ def _solve(stack: FrameStack, places: Array, design: Array, middle: Array, use: 
         matrix[:, axis] += 1.0
         kernels[:, 3 * axis : 3 * axis + 2], kernels[:, 3 * axis + 2] = matrix, constant
     kernels[~np.isfinite(fits).all(axis=(1, 2))] = np.nan
-    return Pointing(stack.time, kernels, fits[:, 0].copy(), errors, counts, offset)
+    return kernels
 
 
 def _fit_all(places: Array, terms: Array) -> tuple[Array, Array, NDArray[np.int64]]:
