@@ -60,7 +60,8 @@ class Answers:
         kept = self._read(question)
         if settings.offline:
             if kept is None:
-                raise ArchiveError(f"offline: {question['archive']} was never asked this; ask once with the network")
+                told = f"offline: {question['archive']} was never asked this, or answered too much to keep"
+                raise ArchiveError(f"{told}; ask once with the network")
             return kept
         if kept is None or (datetime.now(UTC) - kept.asked).total_seconds() > settings.answers_for * 3600:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -100,8 +100,10 @@ class Archive(Protocol):
     def name(self) -> str:
         """How the user named it."""
 
-    def search(self, criteria: Criteria, listener: Listener = ignore) -> ObservationTable:
-        """Return the observations that meet `criteria`."""
+    def search(
+        self, criteria: Criteria, listener: Listener = ignore, *, wanted: Sequence[str] | None = None
+    ) -> ObservationTable:
+        """Return the observations that meet `criteria`, with all columns or those that are wanted."""
 
     def products(self, observations: ObservationTable, listener: Listener = ignore) -> ProductTable:
         """Return the files of observations."""

@@ -11,8 +11,8 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from tessellar.archives.answers import Answers
 from tessellar.config import Settings
@@ -25,9 +25,13 @@ from tessellar.progress import Event, Listener, ignore
 _SEPARATED = frozenset(
     {"obs_collection", "project", "filters", "wavelength_region", "target_classification", "provenance_name"}
 )
+# Longer answers are not kept: they are for files.
+_MOST_KEPT = 100_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _TOO_LONG = ("timeout", "timed out", "time-out")
 _SERVER_TROUBLE = ("deadlock", "try again", "unavailable", "connection")
+
+Row: TypeAlias = dict[str, Any]
 
 
 class Portal:
@@ -51,8 +55,16 @@ class Portal:
 
     async def rows(
         self, service: str, params: Mapping[str, Any], listener: Listener = ignore, *, insist: bool = True
-    ) -> list[dict[str, Any]]:
-        """Ask one question and gather all pages of the answer.
+    ) -> list[Row]:
+        """Ask one question and gather all pages of the answer, as `answer` gives them."""
+        return [row async for page in self.answer(service, params, listener, insist=insist) for row in page]
+
+    async def answer(
+        self, service: str, params: Mapping[str, Any], listener: Listener = ignore, *, insist: bool = True
+    ) -> AsyncIterator[list[Row]]:
+        """Give a kept answer that will do, whole, or ask and give page after page.
+
+        An answer is kept once it is complete, unless it is very long.
 
         Parameters
         ----------
@@ -63,7 +75,7 @@ class Portal:
         listener : callable, optional
             Told of rows as they arrive.
         insist : bool
-            Ask again when the archive did not finish in time.
+            Ask again, and for smaller pages, when the archive did not finish in time.
 
         Raises
         ------
@@ -74,43 +86,115 @@ class Portal:
         """
         question = {"archive": self._url, "service": service, "params": params}
         kept = self._answers.recall(question)
-        if kept is None:
-            kept = self._answers.keep(question, await self._gather(service, params, listener, insist))
-        rows: list[dict[str, Any]] = kept.value
-        return rows
+        if kept is not None:
+            yield kept.value
+            return
+        gathered: list[Row] | None = []
+        async for rows in self.pages(service, params, listener, insist=insist):
+            if gathered is not None:
+                gathered = gathered + rows if len(gathered) + len(rows) <= _MOST_KEPT else None
+            yield rows
+        if gathered is not None:
+            self._answers.keep(question, gathered)
 
-    async def _gather(
-        self, service: str, params: Mapping[str, Any], listener: Listener, insist: bool
-    ) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
+    async def count(self, service: str, params: Mapping[str, Any], *, insist: bool = True) -> int:
+        """Return how many rows a question has, without asking for them."""
+        rows = await self.rows(service, {**params, "columns": "COUNT_BIG(*)"}, insist=insist)
+        try:
+            (row,) = rows
+            return int(next(iter(row.values())))
+        except (ValueError, TypeError, StopIteration) as error:
+            raise UnexpectedReply(f"{self._url}: {service} answered no number of rows", url=self._url) from error
+
+    async def pages(
+        self, service: str, params: Mapping[str, Any], listener: Listener = ignore, *, insist: bool = True
+    ) -> AsyncIterator[list[Row]]:
+        """Ask, and give each page as it comes; nothing is kept.
+
+        A page that does not come in time is asked for in smaller pieces, and a
+        page that comes without some of its rows is asked for again.
+        """
         key = str(uuid.uuid4())
-        page, pages, total = 1, 1, None
-        while page <= pages:
-            answer = await self._page(service, params, page, key, listener, insist)
-            data = answer["data"]
-            rows.extend(data)
-            paging = answer.get("paging") or {}
-            pages = int(paging.get("pagesFiltered") or 1)
-            total = paging.get("rowsFiltered")
-            listener(Event(f"ask {service}", len(rows), total, "rows"))
-            if not data:
-                break
-            page += 1
-        listener(Event(f"ask {service}", len(rows), total, "rows", finished=True))
-        if total is not None and len(rows) < int(total):
+        read, size, total = 0, self._settings.page_size, None
+        since, ended = time.monotonic(), False
+        while not ended:
+            page = read // size + 1
+            try:
+                answer = await self._whole_page(service, params, page, size, total, key, listener, insist and size == 1)
+            except TimedOut:
+                if not insist or size == 1 or time.monotonic() - since > self._settings.question_timeout:
+                    raise
+                size //= _smallest_factor(size)
+                listener(Event(f"ask {service}", read, total, "rows", note=f"too slow: asking for {size} at a time"))
+                continue
+            since = time.monotonic()
+            paging, data = answer.get("paging") or {}, answer["data"]
+            total, pages = _number(paging.get("rowsFiltered")), _number(paging.get("pagesFiltered")) or 1
+            if page == 1 and 0 < len(data) < size and pages > 1:
+                size = len(data)  # the archive's own limit of a page
+            read += len(data)
+            ended = page >= pages or not data
+            listener(Event(f"ask {service}", read, total, "rows"))
+            yield data
+        listener(Event(f"ask {service}", read, total, "rows", finished=True))
+        if total is not None and read < total:
             raise ResultTruncated(
-                f"{self._url}: {service} has {total} rows but sent {len(rows)}; narrow the search", url=self._url
+                f"{self._url}: {service} has {total} rows but sent {read}; narrow the search", url=self._url
             )
-        return rows
+
+    async def _whole_page(
+        self,
+        service: str,
+        params: Mapping[str, Any],
+        page: int,
+        size: int,
+        total: int | None,
+        key: str,
+        listener: Listener,
+        insist: bool,
+    ) -> dict[str, Any]:
+        """Ask for a page until it comes with all its rows."""
+        pause = _FIRST_PAUSE
+        for _ in range(self._settings.attempts):
+            answer = await self._page(service, params, page, size, key, listener, insist)
+            paging = answer.get("paging") or {}
+            told = _number(paging.get("rowsFiltered"))
+            if total is not None and told is not None and told != total:
+                raise Unavailable(
+                    f"{self._url}: {service} had {total} rows and now has {told}: it changed while it was read; "
+                    "ask again",
+                    url=self._url,
+                )
+            due = size if told is None else min(size, told - (page - 1) * size)
+            last = page >= (_number(paging.get("pagesFiltered")) or 1)
+            own_limit = page == 1 and len(answer["data"]) == _number(paging.get("pageSize"))
+            if told is None or last or own_limit or len(answer["data"]) >= due:
+                return answer
+            note = f"page {page} came with {len(answer['data'])} of {due} rows: asking again"
+            listener(Event(f"ask {service}", (page - 1) * size, told, "rows", note=note))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        raise ResultTruncated(
+            f"{self._url}: {service} has {told} rows, but page {page} of {size} comes without some of them; "
+            "try again later",
+            url=self._url,
+        )
 
     async def _page(
-        self, service: str, params: Mapping[str, Any], page: int, key: str, listener: Listener, insist: bool
+        self,
+        service: str,
+        params: Mapping[str, Any],
+        page: int,
+        size: int,
+        key: str,
+        listener: Listener,
+        insist: bool,
     ) -> dict[str, Any]:
         question = {
             "service": service,
             "params": dict(params),
             "format": "json",
-            "pagesize": self._settings.page_size,
+            "pagesize": size,
             "page": page,
             "cacheBreaker": key,
         }
@@ -161,6 +245,18 @@ class Portal:
         if not isinstance(data, Sequence) or not all(isinstance(row, dict) for row in data):
             raise UnexpectedReply(f"{self._url} answered with data that are not rows", url=self._url)
         return {**answer, "status": "COMPLETE"}
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _smallest_factor(size: int) -> int:
+    """Return the smallest number that parts pages evenly, so that smaller pages begin where larger ones did."""
+    return next((factor for factor in range(2, int(size**0.5) + 1) if size % factor == 0), size)
 
 
 def read_columns(reply: Reply) -> dict[str, dict[str, Any]]:

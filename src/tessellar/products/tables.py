@@ -27,6 +27,7 @@ class ColumnInfo(NamedTuple):
 
 
 _TEXT, _REAL, _WHOLE = str, float, int
+_UNREADABLE = "unreadable"  # in a table's meta: by column, how many values are not what it holds, and masked
 
 OBSERVATION_COLUMNS: dict[str, ColumnInfo] = {
     "intentType": ColumnInfo(_TEXT, None, "science or calibration"),
@@ -109,7 +110,9 @@ PRODUCT_COLUMNS: dict[str, ColumnInfo] = {
 class ArchiveTable(Table):  # type: ignore[misc]
     """A table whose columns have known types, units and descriptions.
 
-    Missing values are masked. It writes to ECSV and reads back the same.
+    Missing values are masked, and so are values that are not what their column
+    holds, as text among numbers: ``meta["unreadable"]`` counts those by column.
+    It writes to ECSV and reads back the same.
     """
 
     known_columns: ClassVar[Mapping[str, ColumnInfo]] = {}
@@ -133,10 +136,37 @@ class ArchiveTable(Table):  # type: ignore[misc]
         else:
             names = list(columns)
         table = cls(masked=True)
+        unreadable: dict[str, int] = {}
         for name in names:
             info = cls.known_columns.get(name, ColumnInfo(str, None, ""))
-            table[name] = _column([row.get(name) for row in rows], info)
+            table[name], failed = _column([row.get(name) for row in rows], info)
+            if failed:
+                unreadable[name] = failed
+        if unreadable:
+            table.meta[_UNREADABLE] = unreadable
         return table
+
+    @classmethod
+    def stacked(cls, tables: Sequence[Self]) -> Self:
+        """Join tables, one below the other; a column that one of them lacks is missing in its rows."""
+        if len(tables) < 2:
+            return tables[0] if tables else cls.from_rows([])
+        seen = {name for table in tables for name in table.colnames}
+        names = [name for name in cls.known_columns if name in seen]
+        names += sorted(seen.difference(names))
+        joined = cls(masked=True)
+        unreadable: dict[str, int] = {}
+        for name in names:
+            info = cls.known_columns.get(name, ColumnInfo(str, None, ""))
+            parts = [table[name] if name in table.colnames else _missing(len(table), info) for table in tables]
+            data = np.ma.concatenate([np.ma.asarray(part) for part in parts])  # type: ignore[no-untyped-call]
+            joined[name] = MaskedColumn(data, unit=info.unit, description=info.description)
+        for table in tables:
+            for name, failed in table.meta.get(_UNREADABLE, {}).items():
+                unreadable[name] = unreadable.get(name, 0) + failed
+        if unreadable:
+            joined.meta[_UNREADABLE] = unreadable
+        return joined
 
     def filter(self, **criteria: Any) -> Self:
         """Return the rows that meet all criteria.
@@ -216,26 +246,49 @@ def curl_script(table: ProductTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _column(values: list[Any], info: ColumnInfo) -> MaskedColumn:
+def _column(values: list[Any], info: ColumnInfo) -> tuple[MaskedColumn, int]:
+    """Return the values as a column, and how many of them are not what the column holds: those are masked."""
     missing = [value is None or value == "" or (info.kind is int and value == -999) for value in values]
-    if info.kind is str:
-        data: Any = np.array(
-            ["" if gone else str(value) for value, gone in zip(values, missing, strict=True)], dtype=str
-        )
-    else:
-        empty = info.kind(0)
-        data = np.array(
-            [empty if gone else _as(info.kind, value) for value, gone in zip(values, missing, strict=True)],
-            dtype={float: np.float64, int: np.int64, bool: np.bool_}[info.kind],
-        )
-    return MaskedColumn(data, mask=np.array(missing, dtype=bool), unit=info.unit, description=info.description)
+    empty = info.kind()
+    try:
+        data = [empty if gone else _as(info.kind, value) for value, gone in zip(values, missing, strict=True)]
+        failed = 0
+    except (ValueError, TypeError, OverflowError):
+        read = [None if gone else _readable(info.kind, value) for value, gone in zip(values, missing, strict=True)]
+        failed = sum(value is None for value in read) - sum(missing)
+        missing = [value is None for value in read]
+        data = [empty if value is None else value for value in read]
+    column = MaskedColumn(
+        np.array(data, dtype=_DTYPES[info.kind]),
+        mask=np.array(missing, dtype=bool),
+        unit=info.unit,
+        description=info.description,
+    )
+    return column, failed
+
+
+def _missing(count: int, info: ColumnInfo) -> MaskedColumn:
+    return _column([None] * count, info)[0]
+
+
+_DTYPES = {str: np.str_, float: np.float64, int: np.int64, bool: np.bool_}
+
+
+def _readable(kind: type, value: Any) -> Any:
+    try:
+        return _as(kind, value)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _as(kind: type, value: Any) -> Any:
     if kind is bool and isinstance(value, str):
         return value.strip().lower() in ("true", "1", "t")
     if kind is int:
-        return int(float(value)) if isinstance(value, str) else int(value)
+        number = float(value) if isinstance(value, str) else value
+        if number != int(number):
+            raise ValueError(f"{value!r} is not a whole number")
+        return int(value) if isinstance(value, str) and value.strip().lstrip("+-").isdecimal() else int(number)
     return kind(value)
 
 
