@@ -6,25 +6,60 @@ Facts are those of the mission's target pixel files of sector 1, camera 4, CCD 1
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-#: Cadence of the target pixel files, s.
-CADENCE = 120.0
 #: INT_TIME, READTIME: seconds of light and of read-out in one 2-s frame.
 INT_TIME, READ_TIME = 1.98, 0.02
-#: NUM_FRM: frames in one cadence. CRBLKSZ: frames in a block of the cosmic-ray mitigation, that drops two of them.
-FRAMES, MITIGATION_BLOCK = 60, 10
-#: NREADOUT: frames whose light is kept. DEADC: share of the time that they are.
-FRAMES_KEPT = 48
-DEADC = FRAMES_KEPT * INT_TIME / CADENCE
-#: Seconds of light in the counts of one cadence.
-LIVE_TIME = FRAMES_KEPT * INT_TIME
-#: Frames that the noise of a cadence is worth: the mean of 8 values left after the lowest and
-#: the highest of 10 are dropped has the variance of the mean of 9.49 of them, not of 8.
-FRAMES_WORTH = FRAMES * 0.949
-#: Seconds of light that the noise of one cadence is worth; errors in the files are of this noise too.
-NOISE_TIME = FRAMES_WORTH * INT_TIME
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How the frames of one cadence are added up.
+
+    Parameters
+    ----------
+    cadence : float
+        Seconds from one cadence to the next.
+    frames, kept : int
+        Frames in it (NUM_FRM), and frames whose light is kept (NREADOUT).
+    worth : float
+        Frames that the noise of a cadence is worth.
+    block : int or None
+        Frames in a block of the on-board cosmic-ray mitigation (CRBLKSZ), that drops two of them; None without it.
+    """
+
+    cadence: float
+    frames: int
+    kept: int
+    worth: float
+    block: int | None
+
+    @property
+    def live_time(self) -> float:
+        """Seconds of light in the counts of one cadence."""
+        return self.kept * INT_TIME
+
+    @property
+    def noise_time(self) -> float:
+        """Seconds of light that the noise of one cadence is worth; errors in the files are of this noise too."""
+        return self.worth * INT_TIME
+
+    @property
+    def share(self) -> float:
+        """Share of the time whose light is kept (DEADC)."""
+        return self.live_time / self.cadence
+
+
+#: The mean of 8 values left after the lowest and the highest of 10 are dropped has the variance of the mean of 9.49
+#: of them, not of 8.
+TWO_MINUTES = Exposure(120.0, 60, 48, 60 * 0.949, 10)
+#: Of 20 s nothing is dropped.
+TWENTY_SECONDS = Exposure(20.0, 10, 10, 10.0, None)
+#: Cadence of most target pixel files, s.
+CADENCE = TWO_MINUTES.cadence
 
 #: GAINA..GAIND (e-/count), READNOIA..READNOID (e- per read) of outputs A to D.
 GAINS = (5.26, 5.18, 5.2, 5.2)
@@ -66,7 +101,7 @@ def output(column: float) -> int:
     return int(min(max((column - 45) // 512, 0), 3))
 
 
-def variance(rate: NDArray[np.floating], read_noise: float) -> NDArray[np.float32]:
+def variance(rate: NDArray[np.floating], read_noise: float, exposure: Exposure = TWO_MINUTES) -> NDArray[np.float32]:
     """Variance of one cadence's flux, (e-/s)**2.
 
     Parameters
@@ -75,9 +110,12 @@ def variance(rate: NDArray[np.floating], read_noise: float) -> NDArray[np.float3
         All light that falls on the pixel, sky included, e-/s.
     read_noise : float
         Electrons per read.
+    exposure : Exposure
+        How the frames are added up.
     """
-    read = FRAMES_WORTH * read_noise**2 / NOISE_TIME**2
-    result: NDArray[np.float32] = np.multiply(rate, 1 / NOISE_TIME, dtype=np.float32)
+    seconds = exposure.noise_time
+    read = exposure.worth * read_noise**2 / seconds**2
+    result: NDArray[np.float32] = np.multiply(rate, 1 / seconds, dtype=np.float32)
     result += np.float32(read)
     return result
 

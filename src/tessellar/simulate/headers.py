@@ -12,6 +12,7 @@ import numpy as np
 from tessellar.simulate import detector
 from tessellar.simulate.filing import DATE, SUMS, Card
 from tessellar.simulate.observation import Observation
+from tessellar.simulate.stars import Star
 
 #: Data release of simulated files.
 DATA_RELEASE = 9999
@@ -30,11 +31,40 @@ def primary(observation: Observation, extensions: int, exporter: str) -> list[Ca
     exporter : str
         SPOC's module, by which readers know the kind of file.
     """
+    star = observation.star
+    return [
+        *opening(extensions, exporter, _clock_span(observation)),
+        ("OBJECT", f"TIC {star.tic}", "string version of target id"),
+        ("TICID", star.tic, "unique tess target identifier"),
+        ("SECTOR", observation.spot.field.sector, "Observing sector"),
+        ("CAMERA", observation.spot.field.camera, "Camera number"),
+        ("CCD", observation.spot.field.ccd, "CCD chip number"),
+        ("PXTABLE", 128, "pixel table id"),
+        *position(star),
+        *catalogue(star),
+        *_mitigation(observation),
+        ("CRSPOC", False, "SPOC cosmic ray cleaning enabled"),
+        SUMS,
+    ]
+
+
+def opening(extensions: int, exporter: str, span: tuple[float, float], date: str = DATE) -> list[Card]:
+    """Keywords with which every file begins, up to the data release.
+
+    Parameters
+    ----------
+    extensions : int
+        As NEXTEND tells it.
+    exporter : str
+        SPOC's module.
+    span : (float, float)
+        BTJD of beginning and end.
+    date : str
+        On which the file says it was made.
+    """
     from tessellar import __version__
 
-    star = observation.star
-    start, stop = _clock_span(observation)
-    begin, end = utc(start, stop)
+    begin, end = utc(*span)
     return [
         ("SIMPLE", True, "conforms to FITS standards"),
         ("BITPIX", 8, "array data type"),
@@ -46,9 +76,9 @@ def primary(observation: Observation, extensions: int, exporter: str) -> list[Ca
         ("SIMDATA", True, "file is based on simulated data"),
         ("SIMULATD", True, "file is based on simulated data"),
         ("ORIGIN", "tessellar simulation", "institution responsible for creating this file"),
-        ("DATE", DATE, "file creation date."),
-        ("TSTART", start, "observation start time in TJD"),
-        ("TSTOP", stop, "observation stop time in TJD"),
+        ("DATE", date, "file creation date."),
+        ("TSTART", span[0], "observation start time in TJD"),
+        ("TSTOP", span[1], "observation stop time in TJD"),
         ("DATE-OBS", begin, "TSTART as UTC calendar date"),
         ("DATE-END", end, "TSTOP as UTC calendar date"),
         ("CREATOR", f"tessellar {exporter}", "pipeline job and program used to produce this file"),
@@ -58,13 +88,12 @@ def primary(observation: Observation, extensions: int, exporter: str) -> list[Ca
         ("TELESCOP", "TESS", "telescope"),
         ("INSTRUME", "TESS Photometer", "detector type"),
         ("DATA_REL", DATA_RELEASE, "data release version number"),
-        ("OBJECT", f"TIC {star.tic}", "string version of target id"),
-        ("TICID", star.tic, "unique tess target identifier"),
-        ("SECTOR", observation.spot.field.sector, "Observing sector"),
-        ("CAMERA", observation.spot.field.camera, "Camera number"),
-        ("CCD", observation.spot.field.ccd, "CCD chip number"),
-        ("PXTABLE", 128, "pixel table id"),
-        *_position(observation),
+    ]
+
+
+def catalogue(star: Star) -> list[Card]:
+    """What the catalogue knows of a star."""
+    return [
         ("PMRA", 0.0, "[mas/yr] RA proper motion"),
         ("PMDEC", 0.0, "[mas/yr] Dec proper motion"),
         ("PMTOTAL", 0.0, "[mas/yr] total proper motion"),
@@ -74,14 +103,10 @@ def primary(observation: Observation, extensions: int, exporter: str) -> list[Ca
         ("MH", star.mh, "[log10([M/H])] metallicity"),
         ("RADIUS", star.radius, "[solar radii] stellar radius"),
         ("TICVER", 8, "TICVER"),
-        ("CRMITEN", True, "spacecraft cosmic ray mitigation enabled"),
-        ("CRBLKSZ", detector.MITIGATION_BLOCK, "[exposures] s/c cosmic ray mitigation block siz"),
-        ("CRSPOC", False, "SPOC cosmic ray cleaning enabled"),
-        SUMS,
     ]
 
 
-def extension(observation: Observation, name: str) -> list[Card]:
+def extension(star: Star, name: str) -> list[Card]:
     """Keywords that begin the description of every part but the first."""
     return [
         ("INHERIT", True, "inherit the primary header"),
@@ -91,19 +116,45 @@ def extension(observation: Observation, name: str) -> list[Card]:
         ("SIMULATD", True, "file is based on simulated data"),
         ("TELESCOP", "TESS", "telescope"),
         ("INSTRUME", "TESS Photometer", "detector type"),
-        ("OBJECT", f"TIC {observation.star.tic}", "string version of target id"),
-        ("TICID", observation.star.tic, "unique tess target identifier"),
-        *_position(observation),
+        ("OBJECT", f"TIC {star.tic}", "string version of target id"),
+        ("TICID", star.tic, "unique tess target identifier"),
+        *position(star),
     ]
 
 
 def measurement(observation: Observation, cdpp: tuple[float, float, float]) -> list[Card]:
     """Keywords that tell how the cadences were taken, up to the crowding."""
-    start, stop = barycentric_span(observation)
+    return [
+        *timing(barycentric_span(observation), int(np.isfinite(observation.btjd).sum()), observation.schedule.exposure),
+        *(_each_output("GAIN", detector.GAINS, "[electrons/count] CCD output {} gain")),
+        *(_each_output("READNOI", detector.READ_NOISES, "[electrons] read noise CCD output {}")),
+        ("NREADOUT", observation.schedule.exposure.kept, "number of read per cadence"),
+        ("FXDOFF", detector.FIXED_OFFSET, "compression fixed offset"),
+        ("CDPP0_5", cdpp[0], "RMS CDPP on 0.5-hr time scales"),
+        ("CDPP1_0", cdpp[1], "RMS CDPP on 1.0-hr time scales"),
+        ("CDPP2_0", cdpp[2], "RMS CDPP on 2.0-hr time scales"),
+        ("CROWDSAP", round(observation.aperture.crowding, 8), "Ratio of target flux to total flux in op. ap."),
+        ("FLFRCSAP", round(observation.aperture.flux_fraction, 8), "Frac. of target flux w/in the op. aperture"),
+    ]
+
+
+def timing(span: tuple[float, float], count: int, taken: detector.Exposure) -> list[Card]:
+    """Keywords that tell when the cadences of a table were taken, and how.
+
+    Parameters
+    ----------
+    span : (float, float)
+        BTJD of beginning and end.
+    count : int
+        Cadences with a time.
+    taken : Exposure
+        How a cadence is taken.
+    """
+    start, stop = span
     begin, end = utc(start, stop)
     elapsed = stop - start
-    step = detector.CADENCE / 86400
-    exposure = float(np.isfinite(observation.btjd).sum()) * step * detector.DEADC
+    step, share = taken.cadence / 86400, round(taken.share, 12)
+    exposure = count * step * share
     return [
         ("EXPOSURE", round(exposure, 12), "[d] time on source"),
         ("TIMEREF", "SOLARSYSTEM", "barycentric correction applied to times"),
@@ -113,31 +164,22 @@ def measurement(observation: Observation, cdpp: tuple[float, float, float]) -> l
         ("BJDREFF", 0.0, "fraction of the day in BTJD reference date"),
         ("TIMEUNIT", "d", "time unit for TIME, TSTART and TSTOP"),
         ("TELAPSE", round(elapsed, 12), "[d] TSTOP - TSTART"),
-        ("LIVETIME", round(elapsed * detector.DEADC, 12), "[d] TELAPSE multiplied by DEADC"),
+        ("LIVETIME", round(elapsed * share, 12), "[d] TELAPSE multiplied by DEADC"),
         ("TSTART", start, "observation start time in BTJD"),
         ("TSTOP", stop, "observation stop time in BTJD"),
         ("DATE-OBS", begin, "TSTART as UTC calendar date"),
         ("DATE-END", end, "TSTOP as UTC calendar date"),
-        ("DEADC", detector.DEADC, "deadtime correction"),
+        ("DEADC", share, "deadtime correction"),
         ("TIMEPIXR", 0.5, "bin time beginning=0 middle=0.5 end=1"),
         ("TIERRELA", 1.16e-05, "[d] relative time error"),
         ("INT_TIME", detector.INT_TIME, "[s] photon accumulation time per frame"),
         ("READTIME", detector.READ_TIME, "[s] readout time per frame"),
         ("FRAMETIM", detector.INT_TIME + detector.READ_TIME, "[s] frame time (INT_TIME + READTIME)"),
-        ("NUM_FRM", detector.FRAMES, "number of frames per time stamp"),
+        ("NUM_FRM", taken.frames, "number of frames per time stamp"),
         ("TIMEDEL", step, "[d] time resolution of data"),
         ("BACKAPP", True, "background is subtracted"),
         ("DEADAPP", True, "deadtime applied"),
         ("VIGNAPP", True, "vignetting or collimator correction applied"),
-        *(_each_output("GAIN", detector.GAINS, "[electrons/count] CCD output {} gain")),
-        *(_each_output("READNOI", detector.READ_NOISES, "[electrons] read noise CCD output {}")),
-        ("NREADOUT", detector.FRAMES_KEPT, "number of read per cadence"),
-        ("FXDOFF", detector.FIXED_OFFSET, "compression fixed offset"),
-        ("CDPP0_5", cdpp[0], "RMS CDPP on 0.5-hr time scales"),
-        ("CDPP1_0", cdpp[1], "RMS CDPP on 1.0-hr time scales"),
-        ("CDPP2_0", cdpp[2], "RMS CDPP on 2.0-hr time scales"),
-        ("CROWDSAP", round(observation.aperture.crowding, 8), "Ratio of target flux to total flux in op. ap."),
-        ("FLFRCSAP", round(observation.aperture.flux_fraction, 8), "Frac. of target flux w/in the op. aperture"),
     ]
 
 
@@ -179,7 +221,7 @@ def pdc(variability: float) -> list[Card]:
 def barycentric_span(observation: Observation) -> tuple[float, float]:
     """BTJD at which the first cadence begins and the last one ends."""
     finite = observation.btjd[np.isfinite(observation.btjd)]
-    half = detector.CADENCE / 86400 / 2
+    half = observation.schedule.exposure.cadence / 86400 / 2
     return round(float(finite[0]) - half, 12), round(float(finite[-1]) + half, 12)
 
 
@@ -192,18 +234,25 @@ def utc(*btjd: float) -> list[str]:
 
 def _clock_span(observation: Observation) -> tuple[float, float]:
     late = detector.stagger(observation.spot.field.camera, observation.spot.field.ccd) / 86400
-    half = detector.CADENCE / 86400 / 2
+    half = observation.schedule.exposure.cadence / 86400 / 2
     clock = observation.schedule.clock
     return round(float(clock[0]) + late - half, 12), round(float(clock[-1]) + late + half, 12)
 
 
-def _position(observation: Observation) -> list[Card]:
+def position(star: Star) -> list[Card]:
+    """Where a star is."""
     return [
         ("RADESYS", "ICRS", "reference frame of celestial coordinates"),
-        ("RA_OBJ", observation.star.ra, "[deg] right ascension"),
-        ("DEC_OBJ", observation.star.dec, "[deg] declination"),
+        ("RA_OBJ", star.ra, "[deg] right ascension"),
+        ("DEC_OBJ", star.dec, "[deg] declination"),
         ("EQUINOX", 2000.0, "equinox of celestial coordinate system"),
     ]
+
+
+def _mitigation(observation: Observation) -> list[Card]:
+    block = observation.schedule.exposure.block
+    cards: list[Card] = [("CRMITEN", block is not None, "spacecraft cosmic ray mitigation enabled")]
+    return cards + ([("CRBLKSZ", block, "[exposures] s/c cosmic ray mitigation block siz")] if block else [])
 
 
 def _each_output(key: str, values: tuple[float, ...], comment: str) -> list[Card]:

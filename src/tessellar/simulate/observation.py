@@ -101,7 +101,9 @@ class Observation:
     def raw_counts(self, part: slice) -> NDArray[np.int32]:
         """Counts of some cadences, -1 where there are none."""
         light = self.flux[part] + self.flux_bkg[part]
-        counts = np.round(light * np.float32(detector.LIVE_TIME / self.gain)) + np.float32(detector.FIXED_OFFSET)
+        counts = np.round(light * np.float32(self.schedule.exposure.live_time / self.gain)) + np.float32(
+            detector.FIXED_OFFSET
+        )
         with np.errstate(invalid="ignore"):
             return np.where(np.isfinite(counts), counts, -1).astype(np.int32)
 
@@ -147,7 +149,7 @@ def observe(
     still = draw_scene(target, placed, prf, motion.mean(axis=0, keepdims=True), btjd[:1], shape)
     sky = _sky(schedule, shape)
     read_noise = detector.READ_NOISES[detector.output(spot.column)]
-    variance = detector.variance(scene.images + sky, read_noise)
+    variance = detector.variance(scene.images + sky, read_noise, schedule.exposure)
     aperture = _choose_aperture(star, scene, variance, spot)
     mask = aperture.mask
     steady = _steady(still, scene, mask)

@@ -24,7 +24,10 @@ _LEAST_BINS = 8
 
 @dataclass(frozen=True)
 class Measured:
-    """Columns of a light curve: flux, error and background in e-/s, centroids in CCD pixels (1-based); each (n,)."""
+    """Columns of a light curve: flux, error and background in e-/s, centroids in CCD pixels (1-based); each (n,).
+
+    `cadence` is in seconds.
+    """
 
     sap: FloatArray
     sap_err: FloatArray
@@ -34,6 +37,7 @@ class Measured:
     pdcsap_err: FloatArray
     centroid: FloatArray
     centroid_err: FloatArray
+    cadence: float = detector.TWO_MINUTES.cadence
 
     @property
     def cdpp(self) -> tuple[float, float, float]:
@@ -46,7 +50,7 @@ class Measured:
         return ppm[0], ppm[1], ppm[2]
 
     def _scatter(self, hours: float) -> float:
-        width = round(hours * 3600 / detector.CADENCE)
+        width = round(hours * 3600 / self.cadence)
         rows = len(self.pdcsap) // width
         bins = self.pdcsap[: rows * width].reshape(rows, width)
         full = bins[np.isfinite(bins).all(axis=1)].mean(axis=1)
@@ -85,5 +89,5 @@ def measure(observation: Observation) -> Measured:
         sap, sap_err,
         observation.flux_bkg[:, mask].sum(axis=1, dtype=np.float64), sky_err,
         np.where(known, (still - others) / fraction, np.nan), np.where(known, sap_err / fraction, np.nan),
-        np.column_stack(centroid), np.column_stack(centroid_err),
+        np.column_stack(centroid), np.column_stack(centroid_err), observation.schedule.exposure.cadence,
     )  # fmt: skip

@@ -7,11 +7,13 @@ curves, 1.7 years apart, fix the line on which all 2-min cadences lie.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import InputError
+from tessellar.simulate.detector import TWENTY_SECONDS, TWO_MINUTES, Exposure
 
 FloatArray = NDArray[np.float64]
 
@@ -33,6 +35,8 @@ _DUMP_EVERY, _DUMP_LENGTH = 1800, 5
 _SHORTEST_EVENTFUL = 100
 # Cadences after which a kick to the pointing is forgotten; half of it after 23.
 _MEMORY = 200
+# Jitter of the image from one 20-s cadence to the next, px.
+_FAST_JITTER = 0.003
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Schedule:
         Flags that all stars share.
     glow : array, shape (n,)
         Scattered light, as a multiple of the dark sky.
+    exposure : Exposure
+        How a cadence is taken.
     """
 
     sector: int
@@ -58,6 +64,7 @@ class Schedule:
     clock: FloatArray
     quality: NDArray[np.int32]
     glow: FloatArray
+    exposure: Exposure = TWO_MINUTES
 
     def __len__(self) -> int:
         return len(self.cadenceno)
@@ -98,9 +105,48 @@ def plan(sector: int, start: float, end: float, n_cadences: int | None = None) -
     if count < 1:
         raise InputError(f"{n_cadences} cadences of sector {sector} asked for: ask for 1 to {whole}")
     cadenceno = np.arange(first, first + count, dtype=np.int32)
-    clock = _ANCHORS[0][1] + (cadenceno.astype(np.float64) - _ANCHORS[0][0]) * STEP
+    clock = clock_of(cadenceno)
     quality, glow = _events(count)
     return Schedule(sector, cadenceno, clock, quality, glow)
+
+
+def in_twenty_seconds(schedule: Schedule, motion: FloatArray, seed: int) -> tuple[Schedule, FloatArray]:
+    """Lay out the 20-s cadences of some of 2 min, with an image motion whose means over 2 min are those given.
+
+    Cadence N of 2 min is 20-s cadences 6 N + 1 to 6 N + 6, as the first of 15 2-min cadences in an image of
+    30 min, C, is 15 C + 1.
+
+    Parameters
+    ----------
+    schedule, motion : Schedule, array of shape (n, 2)
+        Of 2 min.
+    seed : int
+        Of the jitter within 2 min.
+
+    Returns
+    -------
+    schedule, motion : Schedule, array of shape (6 n, 2)
+    """
+    count = round(TWO_MINUTES.cadence / TWENTY_SECONDS.cadence)
+    part = np.tile(np.arange(count), len(schedule))
+
+    def each(values: NDArray[Any]) -> NDArray[Any]:
+        return np.repeat(values, count, axis=0)
+
+    clock = each(schedule.clock) + (part - (count - 1) / 2) * STEP / count
+    cadenceno = (each(schedule.cadenceno) * count + part + 1).astype(np.int32)
+    fine = Schedule(
+        schedule.sector, cadenceno, clock, each(schedule.quality), each(schedule.glow), exposure=TWENTY_SECONDS
+    )
+    rng = np.random.default_rng([seed, 6, schedule.sector])
+    jitter = _FAST_JITTER * rng.standard_normal((len(schedule), count, 2))
+    jitter -= jitter.mean(axis=1, keepdims=True)
+    return fine, each(motion) + jitter.reshape(-1, 2)
+
+
+def clock_of(cadenceno: ArrayLike) -> FloatArray:
+    """Spacecraft mid-times of 2-min cadences, BTJD, as camera 1, CCD 1 has them."""
+    return _ANCHORS[0][1] + (np.asarray(cadenceno, dtype=np.float64) - _ANCHORS[0][0]) * STEP
 
 
 def _events(count: int) -> tuple[NDArray[np.int32], FloatArray]:

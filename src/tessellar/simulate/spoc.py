@@ -123,7 +123,7 @@ def write_target_pixel_file(
     wcs = stamp_wcs(observation)
     pixels = [
         *table_cards(PIXEL_COLUMNS, len(observation), observation.shape, wcs),
-        *headers.extension(observation, "PIXELS"),
+        *headers.extension(observation.star, "PIXELS"),
         *headers.measurement(observation, measured.cdpp),
         *headers.closing(observation),
     ]
@@ -149,7 +149,7 @@ def write_light_curve_file(
     variability = float(np.std(good) / abs(np.median(good))) if good.size else 0.0
     light = [
         *table_cards(LIGHT_COLUMNS, len(observation)),
-        *headers.extension(observation, "LIGHTCURVE"),
+        *headers.extension(observation.star, "LIGHTCURVE"),
         *headers.measurement(observation, measured.cdpp),
         *headers.pdc(round(variability, 12)),
         *headers.closing(observation),
@@ -244,7 +244,7 @@ def _aperture_part(observation: Observation, wcs: StampWCS) -> Part:
         ("NAXIS2", flags.shape[0], "length of second array dimension"),
         ("PCOUNT", 0, "group parameter count (not used)"),
         ("GCOUNT", 1, "group count (not used)"),
-        *headers.extension(observation, "APERTURE"),
+        *headers.extension(observation.star, "APERTURE"),
         *image_cards(wcs),
         ("NPIXSAP", int(observation.aperture.mask.sum()), "Number of pixels in optimal aperture"),
         ("NPIXMISS", 0, "Number of op. aperture pixels not collected"),
