@@ -59,6 +59,8 @@ class Reply:
         Its body.
     cookies : mapping
         The cookies that the origin which was asked has set, here or while it redirected.
+    expires : mapping
+        When those cookies end, in seconds since 1970; one that has no end is not in it.
     """
 
     url: str
@@ -66,16 +68,7 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """An answer whose body is still arriving."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    chunks: AsyncIterator[bytes]
+    expires: Mapping[str, float] = field(default_factory=dict, repr=False)
 
 
 class Transport:
@@ -185,8 +178,8 @@ class Transport:
                 timeout=limit if timeout is None else httpx.Timeout(timeout, connect=self._settings.connect_timeout),
             )
             _raise_for_status(url, response)
-            cookies = _cookies_of(url, response)
-            return Reply(str(response.url), response.status_code, response.headers, response.content, cookies)
+            cookies, expires = _cookies_of(url, response)
+            return Reply(str(response.url), response.status_code, response.headers, response.content, cookies, expires)
 
     def _open_client(self) -> httpx.AsyncClient:
         if self._settings.offline:
@@ -247,9 +240,11 @@ async def _give_private(request: httpx.Request) -> None:
             del request.headers[name]
 
 
-def _cookies_of(url: str, response: httpx.Response) -> dict[str, str]:
+def _cookies_of(url: str, response: httpx.Response) -> tuple[dict[str, str], dict[str, float]]:
     steps = [step for step in (*response.history, response) if _origin(str(step.url)) == _origin(url)]
-    return {cookie.name: cookie.value or "" for step in steps for cookie in step.cookies.jar}
+    found = {cookie.name: cookie for step in steps for cookie in step.cookies.jar}
+    ends = {name: float(cookie.expires) for name, cookie in found.items() if cookie.expires is not None}
+    return {name: cookie.value or "" for name, cookie in found.items()}, ends
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
