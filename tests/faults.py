@@ -74,6 +74,10 @@ class FaultyArchive:
         page = b"<!DOCTYPE html><html><body>Down for maintenance</body></html>"
         self.faults.append(Fault(on, times, 200, {"content-type": "text/html"}, page))
 
+    def throttle(self, times: int = 1, *, on: str = INVOKE) -> None:
+        """Answer nothing at all, with HTTP status 200, as ExoFOP does to those who ask too often."""
+        self.faults.append(Fault(on, times, 200, {"content-type": "text/html; charset=UTF-8"}, b""))
+
     def truncate(self, after: int, times: int = 1, *, on: str = DOWNLOAD) -> None:
         """End the connection after so many bytes of the body, though more were announced."""
         self.faults.append(Fault(on, times, cut_after=after))

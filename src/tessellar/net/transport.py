@@ -71,6 +71,16 @@ class Reply:
     expires: Mapping[str, float] = field(default_factory=dict, repr=False)
 
 
+@dataclass(frozen=True)
+class Incoming:
+    """An answer whose body is still arriving."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
 class Transport:
     """Connections to archives, reused while the block that opened them lasts.
 

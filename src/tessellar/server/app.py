@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tessellar.errors import QueryError
@@ -23,6 +23,7 @@ from tessellar.progress import Listener, ignore
 from tessellar.server.answers import error_text, written
 from tessellar.server.columns import columns_config
 from tessellar.server.downloads import FILE_PATH, FormTooLarge, form_fields, look_up_cloud, send_file, send_script
+from tessellar.server.exofop import Exofop, exofop_routes
 from tessellar.server.index import Index
 from tessellar.server.names import resolve
 from tessellar.server.page import page
@@ -75,6 +76,7 @@ def create_app(
     index.refresh(listener)
     app = Starlette(routes=_routes(), middleware=[Middleware(AnyTarget)], exception_handlers={Exception: _failed})
     app.state.index = index
+    app.state.exofop = Exofop(index.root)
     app.state.looked = time.monotonic()
     return app
 
@@ -93,7 +95,7 @@ class AnyTarget:
         await self._app(scope, receive, send)
 
 
-def _routes() -> list[Route]:
+def _routes() -> list[BaseRoute]:
     both = ["GET", "POST"]
     return [
         Route("/", _front_page),
@@ -106,6 +108,7 @@ def _routes() -> list[Route]:
         Route("/api/v0.1/path_lookup", look_up_cloud),
         Route("/api/v0.1/path_lookup/", look_up_cloud),
         Route("/whoami", _who_am_i),
+        exofop_routes(),
     ]
 
 

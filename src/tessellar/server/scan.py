@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tessellar.errors import InputError, NoPermission
+from tessellar.products.exofopfolder import FOLDER as EXOFOP_FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ def checked_folder(directory: str | os.PathLike[str]) -> Path:
 def walk(root: Path, skipped: Skipped) -> Iterator[Entry]:
     """Give the files below `root`, folder by folder.
 
-    Names that begin with a dot are left out. A link to a file counts where it
+    Names that begin with a dot are left out, and so is the folder of ExoFOP data, whose
+    files are not for everybody. A link to a file counts where it
     leads to a file below `root`; links to folders are not followed.
 
     Parameters
@@ -81,7 +83,8 @@ def walk(root: Path, skipped: Skipped) -> Iterator[Entry]:
             path = f"{folder}/{entry.name}" if folder else entry.name
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    waiting.append(path)
+                    if path != EXOFOP_FOLDER:
+                        waiting.append(path)
                 elif file := _file(root, path, entry, skipped):
                     yield file
             except OSError:

@@ -1,0 +1,173 @@
+"""What a folder of ExoFOP data holds, read anew when it changes, and who may see which row of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tessellar.products.exofopfolder import (
+    FOLDER,
+    TABLE_ENDINGS,
+    TAGS,
+    TARGETS,
+    Account,
+    TextTable,
+    read_accounts,
+    read_table,
+)
+from tessellar.products.exofoptables import COLUMNS, PROPRIETARY
+from tessellar.server.scan import real_file
+
+_NO = ("", "n", "no", "0", "false")
+
+
+@dataclass(frozen=True)
+class TaggedFile:
+    """A file that somebody uploaded: its path below the folder, and its row in the table of files, if it has one."""
+
+    path: Path
+    name: str
+    tag: str
+    row: tuple[str, ...] | None = None
+
+
+class DataFolder:
+    """The folder ``exofop`` of an archive.
+
+    Parameters
+    ----------
+    root : Path
+        The archive's folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / FOLDER
+        self._tables: dict[str, tuple[tuple[str, int, int], TextTable]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def exists(self) -> bool:
+        """Whether the archive has such a folder at all."""
+        return self.path.is_dir()
+
+    def state(self, name: str) -> tuple[str, int, int]:
+        """What changes when a table does: its file, and when and how large that was written."""
+        for ending in TABLE_ENDINGS:
+            path = self.path / f"{name}{ending}"
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            return path.name, status.st_mtime_ns, status.st_size
+        return "", 0, 0
+
+    def table(self, name: str) -> TextTable:
+        """A table; one without rows where the folder has no file of it.
+
+        Raises
+        ------
+        Corrupt
+            If its file is no table.
+        """
+        state = self.state(name)
+        with self._lock:
+            known = self._tables.get(name)
+        if known is not None and known[0] == state:
+            return known[1]
+        table = read_table(self.path / state[0]) if state[0] else TextTable(COLUMNS[name])
+        with self._lock:
+            self._tables[name] = (state, table)
+        return table
+
+    def account(self, username: str) -> Account | None:
+        """Who may log in under this name."""
+        return read_accounts(self.path).get(username)
+
+    def target_page(self, tic: str) -> dict[str, Any]:
+        """The parts of a target's page that are kept as JSON; an empty dict if there are none."""
+        import json
+
+        from tessellar.errors import Corrupt
+
+        path = real_file(self.path, f"{TARGETS}/{int(tic)}.json")
+        if path is None:
+            return {}
+        try:
+            page = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise Corrupt(f"{path}: cannot be read as JSON: {error}") from error
+        if not isinstance(page, dict):
+            raise Corrupt(f"{path}: no JSON object")
+        return page
+
+    def tag_id(self, tag: str) -> str:
+        """The number of a tag that is given by its number or its name."""
+        tags = self.table("tags")
+        named = tags.where("Tag", tag)
+        return tags.cell(named[0], "Tag ID") if named else tag
+
+    def archive_of(self, tag: str) -> Path | None:
+        """The zip that the folder has of a tag, ready to be sent."""
+        if not _is_plain(tag) or f"{tag}.zip" not in self._names_below(TAGS):
+            return None
+        return real_file(self.path, f"{TAGS}/{tag}.zip")
+
+    def files_of_tag(self, tag: str, who: Account | None) -> list[TaggedFile]:
+        """The files of a tag that somebody may see, by name."""
+        if not _is_plain(tag) or tag not in self._names_below(TAGS) or not self.may_see_tag(tag, who):
+            return []
+        files = self.table("files")
+        rows = {files.cell(row, "File Name"): row for row in files.where("Tag", tag)}
+        found = []
+        for path in self._walk(self.path / TAGS / tag):
+            name = path.relative_to(self.path / TAGS / tag).as_posix()
+            row = rows.get(name)
+            if row is None or may_see(files, row, who):
+                found.append(TaggedFile(path, name, tag, row))
+        return found
+
+    def file_of_row(self, row: Sequence[str]) -> Path | None:
+        """Where the file of a row of the table of files lies."""
+        files = self.table("files")
+        tag, name = files.cell(row, "Tag"), files.cell(row, "File Name")
+        return real_file(self.path / TAGS, f"{tag}/{name}") if _is_plain(tag) and name else None
+
+    def may_see_tag(self, tag: str, who: Account | None) -> bool:
+        """Whether a tag is public, or one of somebody's own or their group's."""
+        tags = self.table("tags")
+        return all(may_see(tags, row, who) for row in tags.where("Tag ID", tag))
+
+    def _names_below(self, folder: str) -> set[str]:
+        try:
+            with os.scandir(self.path / folder) as found:
+                return {entry.name for entry in found}
+        except OSError:
+            return set()
+
+    def _walk(self, folder: Path) -> Iterator[Path]:
+        for where, folders, names in os.walk(folder):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(where, name)
+                if not name.startswith(".") and path.is_file() and not path.is_symlink():
+                    yield path
+
+
+def may_see(table: TextTable, row: Sequence[str], who: Account | None) -> bool:
+    """Whether a row is public, or its user or one of its group asks."""
+    if table.cell(row, PROPRIETARY).strip().lower() in _NO:
+        return True
+    if who is None:
+        return False
+    group = table.cell(row, "Group", "Groupname")
+    return table.cell(row, "User", "Username") == who.username or (bool(group) and group in who.groups)
+
+
+def _is_plain(tag: str) -> bool:
+    """Whether a tag can be the name of a folder: no path, nothing hidden."""
+    return re.fullmatch(r"[\w-][\w.-]*", tag) is not None
