@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tessellar.simulate.frames import FrameTruth, simulate_frames
     from tessellar.simulate.observation import Observation, observe
     from tessellar.simulate.photometer import Measured, measure
     from tessellar.simulate.prf import PRF
@@ -20,6 +21,7 @@ _HOMES = {
     "ZERO_POINT": "stars",
     "Constant": "signals",
     "EclipsingBinary": "signals",
+    "FrameTruth": "frames",
     "Measured": "photometer",
     "Observation": "observation",
     "Pulsation": "signals",
@@ -30,6 +32,7 @@ _HOMES = {
     "measure": "photometer",
     "observe": "observation",
     "simulate": "sky",
+    "simulate_frames": "frames",
     "simulated_stamp": "sky",
     "write_light_curve_file": "spoc",
     "write_target_pixel_file": "spoc",
@@ -40,6 +43,7 @@ __all__ = [
     "ZERO_POINT",
     "Constant",
     "EclipsingBinary",
+    "FrameTruth",
     "Measured",
     "Observation",
     "Pulsation",
@@ -50,6 +54,7 @@ __all__ = [
     "measure",
     "observe",
     "simulate",
+    "simulate_frames",
     "simulated_stamp",
     "write_light_curve_file",
     "write_target_pixel_file",
