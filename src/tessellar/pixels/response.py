@@ -61,7 +61,68 @@ class PixelResponse(Protocol):
         """
 
 
-class MissionPRF:
+class GriddedResponse:
+    """A pixel response known at a grid of places on the CCD, drawn by interpolation.
+
+    Parameters
+    ----------
+    columns, rows : array-like
+        Where the places are, 1-based and increasing.
+    coefficients : array (rows, columns, 145, 145)
+        For each place the coefficients of a cubic B-spline through the responses of pixels at 9 sub-pixel places
+        each way, the star in the middle; `spline_coefficients` makes them.
+    """
+
+    def __init__(self, columns: ArrayLike, rows: ArrayLike, coefficients: ArrayLike) -> None:
+        self.columns, self.rows = np.asarray(columns, dtype=np.float64), np.asarray(rows, dtype=np.float64)
+        self.coefficients = np.asarray(coefficients, dtype=np.float32)
+        side = 2 * _MIDDLE + 1
+        if self.coefficients.shape != (len(self.rows), len(self.columns), side, side):
+            raise InputError(
+                f"coefficients of shape {self.coefficients.shape} do not fit {len(self.rows)} rows and "
+                f"{len(self.columns)} columns of {side} x {side} samples"
+            )
+
+    @property
+    def reach(self) -> int:
+        """Pixels from the star's pixel to the border of its box."""
+        return REACH
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.rows)} x {len(self.columns)} places>"
+
+    def boxes(self, column: ArrayLike, row: ArrayLike, derivatives: int = 0) -> NDArray[np.float32]:
+        """Share of each star's light in the 15 x 15 pixels about it; see `PixelResponse.boxes`.
+
+        Outside the grid of places the response of its border is taken.
+        """
+        if derivatives not in _TERMS:
+            raise InputError(f"derivatives {derivatives!r}: give 0, 1 or 2")
+        columns, rows = np.atleast_1d(np.asarray(column, np.float64)), np.atleast_1d(np.asarray(row, np.float64))
+        side = 2 * REACH + 1
+        out = np.empty((len(columns), _TERMS[derivatives], side, side), dtype=np.float32)
+        if len(columns):
+            _kernel()(columns, rows, *self._places(columns, rows), self.coefficients, out)
+        return out
+
+    def noise_area(self, column: float, row: float) -> float:
+        """Noise-equivalent area at a place, px: 1 over the sum of the squared shares."""
+        return float(1 / (self.boxes(column, row).astype(np.float64) ** 2).sum())
+
+    def _places(self, columns: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+        """Of each star: grid row and column below it, and the weights of the ones above."""
+        found = []
+        for values, grid in ((rows, self.rows), (columns, self.columns)):
+            if len(grid) == 1:
+                found += [np.zeros(len(values), np.int64), np.zeros(len(values))]
+                continue
+            below = np.clip(np.searchsorted(grid, values, side="right") - 1, 0, len(grid) - 2)
+            share = (values - grid[below]) / (grid[below + 1] - grid[below])
+            found += [below, np.clip(share, 0.0, 1.0)]
+        return tuple(found)
+
+
+class MissionPRF(GriddedResponse):
     """The pixel response of one CCD out of the mission's files.
 
     Parameters
@@ -89,18 +150,16 @@ class MissionPRF:
         if len(kinds) > 1:
             raise InputError(f"pixel response functions of several CCDs or issues: {sorted(map(str, kinds))}")
         self.camera, self.ccd, self.issued = models[0].camera, models[0].ccd, models[0].issued
-        self.columns = np.unique([model.column for model in models])
-        self.rows = np.unique([model.row for model in models])
+        columns, rows = (np.unique([getattr(model, name) for model in models]) for name in ("column", "row"))
         at = {(model.row, model.column): model for model in models}
-        lacking = [(row, column) for row in self.rows for column in self.columns if (row, column) not in at]
+        lacking = [(row, column) for row in rows for column in columns if (row, column) not in at]
         if lacking:
             row, column = lacking[0]
             raise InputError(
                 f"the pixel response functions of camera {self.camera}, CCD {self.ccd} make no grid: "
                 f"none for row {row:.0f}, column {column:.0f}"
             )
-        grid = [[_coefficients(at[row, column]) for column in self.columns] for row in self.rows]
-        self._coefficients = np.array(grid, dtype=np.float32)
+        super().__init__(columns, rows, [[_coefficients(at[row, column]) for column in columns] for row in rows])
 
     @classmethod
     def open(
@@ -148,59 +207,33 @@ class MissionPRF:
             models = [model for model in models if str(model.issued).startswith(_FIRST_MODELS) == early] or models
         return cls(models)
 
-    @property
-    def reach(self) -> int:
-        """Pixels from the star's pixel to the border of its box."""
-        return REACH
-
     def __repr__(self) -> str:
         places = f"{len(self.rows)} x {len(self.columns)} places"
         return f"<MissionPRF camera {self.camera}, CCD {self.ccd}, {places}, issued {self.issued}>"
 
-    def boxes(self, column: ArrayLike, row: ArrayLike, derivatives: int = 0) -> NDArray[np.float32]:
-        """Share of each star's light in the 15 x 15 pixels about it; see `PixelResponse.boxes`.
-
-        Outside the grid of places the response of its border is taken.
-        """
-        if derivatives not in _TERMS:
-            raise InputError(f"derivatives {derivatives!r}: give 0, 1 or 2")
-        columns, rows = np.atleast_1d(np.asarray(column, np.float64)), np.atleast_1d(np.asarray(row, np.float64))
-        side = 2 * REACH + 1
-        out = np.empty((len(columns), _TERMS[derivatives], side, side), dtype=np.float32)
-        if len(columns):
-            _kernel()(columns, rows, *self._places(columns, rows), self._coefficients, out)
-        return out
-
-    def noise_area(self, column: float, row: float) -> float:
-        """Noise-equivalent area at a place, px: 1 over the sum of the squared shares."""
-        return float(1 / (self.boxes(column, row).astype(np.float64) ** 2).sum())
-
-    def _places(self, columns: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
-        """Of each star: grid row and column below it, and the weights of the ones above."""
-        found = []
-        for values, grid in ((rows, self.rows), (columns, self.columns)):
-            if len(grid) == 1:
-                found += [np.zeros(len(values), np.int64), np.zeros(len(values))]
-                continue
-            below = np.clip(np.searchsorted(grid, values, side="right") - 1, 0, len(grid) - 2)
-            share = (values - grid[below]) / (grid[below + 1] - grid[below])
-            found += [below, np.clip(share, 0.0, 1.0)]
-        return tuple(found)
-
 
 def _coefficients(model: PRF) -> NDArray[np.float64]:
-    """Spline coefficients of a model: faded out at its border, each sub-pixel phase normalised to 1."""
-    from scipy.ndimage import spline_filter
-
     if model.samples != SAMPLES or model.image.shape != (117, 117):
         raise InputError(f"{model.path}: {model.image.shape} samples, {model.samples} a pixel, not 117 x 117 and 9")
+    margin = (2 * _MIDDLE + 1 - 117) // 2
+    return spline_coefficients(np.pad(np.asarray(model.image, dtype=np.float64), margin, mode="edge"))
+
+
+def spline_coefficients(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spline coefficients of a response: faded out at its border, each sub-pixel phase normalised to 1.
+
+    Parameters
+    ----------
+    samples : array (145, 145)
+        Response of a pixel at (sample - 72) / 9 px from the star.
+    """
+    from scipy.ndimage import spline_filter
+
     side = 2 * _MIDDLE + 1
-    margin = (side - 117) // 2
-    samples = np.pad(np.asarray(model.image, dtype=np.float64), margin, mode="edge")
     distance = np.abs(np.arange(side) - _MIDDLE) / SAMPLES
     fading = np.clip((distance - _FADE[0]) / (_FADE[1] - _FADE[0]), 0, 1)
     fade = np.cos(0.5 * np.pi * fading) ** 2
-    samples *= fade[:, None] * fade[None, :]
+    samples = samples * fade[:, None] * fade[None, :]
     for phase_row in range(SAMPLES):
         for phase_column in range(SAMPLES):
             phase = samples[phase_row::SAMPLES, phase_column::SAMPLES]

@@ -119,6 +119,22 @@ class StarModel:
         weights = np.array([1, dx, dy, dx * dx, dx * dy, dy * dy], dtype=np.float32)
         return np.asarray(np.tensordot(weights, self.terms, axes=1))
 
+    def moved(self, kernel: NDArray[np.float64], corner: tuple[int, int]) -> NDArray[np.float32]:
+        """Starlight with every star moved as an affine kernel says, e-/s.
+
+        Parameters
+        ----------
+        kernel : array (6,)
+            As `MovementKernel` has them, for 1-based CCD pixels.
+        corner : (int, int)
+            CCD column and row of the image's pixel [0, 0].
+        """
+        if len(self.terms) < 6:
+            raise InputError("this model of stars was fitted without moves; fit it with them to move it")
+        image = np.empty(self.masked.shape, dtype=np.float32)
+        _mover()(self.terms, np.asarray(kernel, dtype=np.float64), corner[0], corner[1], image)
+        return image
+
 
 def _mask_bright(
     masked: NDArray[np.bool_], corner: tuple[int, int], stars: StarField, fluxes: NDArray[np.float64]
@@ -150,6 +166,29 @@ def _stacker() -> Any:
     from numba import njit
 
     return njit(cache=True, nogil=True)(_stack)
+
+
+@cache
+def _mover() -> Any:
+    from numba import njit
+
+    return njit(cache=True, nogil=True, fastmath=True)(_move)
+
+
+def _move(terms, kernel, column, row, image):  # type: ignore[no-untyped-def]
+    """Add up the six terms with the movement of each pixel. Compiled by numba."""
+    high, wide = image.shape
+    for j in range(high):
+        y = row + j
+        for k in range(wide):
+            x = column + k
+            dx = np.float32(kernel[0] * x + kernel[1] * y + kernel[2] - x)
+            dy = np.float32(kernel[3] * x + kernel[4] * y + kernel[5] - y)
+            image[j, k] = (
+                terms[0, j, k]
+                + dx * (terms[1, j, k] + dx * terms[3, j, k] + dy * terms[4, j, k])
+                + dy * (terms[2, j, k] + dy * terms[5, j, k])
+            )
 
 
 def _fit(residual, weights, boxes, bottoms, lefts, fluxes, expected, prior, free, sweeps):  # type: ignore[no-untyped-def]
