@@ -171,7 +171,7 @@ def measure_ledger() -> float:
         start = time.perf_counter()
         for index in range(number):
             path = f"mastDownload/TESS/obs/{index}_lc.fits"
-            ledger.set_validator(path, '"etag"')
+            ledger.set_version(path, '"etag"', "http://127.0.0.1/")
             ledger.record(Entry(path, f"mast:{path}", 1, "0" * 64, 1, '"etag"', "http://127.0.0.1/", "now"))
             ledger.settle(path)
         seconds = time.perf_counter() - start

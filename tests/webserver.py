@@ -115,13 +115,13 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": "application/octet-stream", **({} if how.no_validator else {"ETag": etag})}
         wanted = self.headers.get("Range")
         if wanted and not how.ignore_range and self.headers.get("If-Range", etag) == etag:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            start, end = _range(wanted, len(body))
             if start >= len(body):
                 self._answer(416, b"", {"Content-Range": f"bytes */{len(body)}"}, how)
                 return
             start = start // 2 if how.wrong_range else start
-            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-            self._answer(206, body[start:], headers, how)
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(body)}"
+            self._answer(206, body[start:end], headers, how)
             return
         self._answer(200, body, headers, how)
 
@@ -187,6 +187,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.close()
             self.rfile.close()
             self.connection.close()
+
+
+def _range(wanted: str, size: int) -> tuple[int, int]:
+    first, _, last = wanted.removeprefix("bytes=").partition("-")
+    return int(first), min(int(last) + 1, size) if last else size
 
 
 def _spoilt(body: bytes, how: Misbehaviour) -> bytes:

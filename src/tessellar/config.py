@@ -16,12 +16,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import platformdirs
 
 from tessellar.errors import ConfigError
 
 FILE_NAME = "tessellar.toml"
+EXOFOP_URL = "https://exofop.ipac.caltech.edu/tess/"
 
 _overriding: ContextVar[Mapping[str, Any]] = ContextVar("tessellar settings", default=MappingProxyType({}))
 
@@ -36,6 +38,11 @@ class Settings:
         ``"mast"``, or the URL of a tessellar server.
     data_dir : str
         The folder that files are fetched into when none is given; empty for the working folder.
+    sources : str
+        Where files are taken from, separated by commas, the first first: ``archive``, ``cloud`` (the public
+        bucket), the URL of a tessellar server, or a folder.
+    cloud : str
+        URL of the service that has the public bucket; empty for Amazon's.
     connections : int
         The most connections to one host at a time; files are fetched over 4 at first, more where the host bears it.
     connect_timeout, idle_timeout : float
@@ -50,14 +57,21 @@ class Settings:
         Seconds before the second try; the pause doubles from there, with jitter.
     page_size : int
         Rows asked of the archive at a time.
+    strip_rows : int
+        Rows that one question for a file may have; a larger one is asked in strips of declination.
     offline : bool
         Never use the network: questions are answered from what was answered before.
     answers_for : float
         Hours for which a kept answer of the archive will do; 0 asks each time.
+    exofop : str
+        URL below which ExoFOP's pages are; empty for the live one, or, where the
+        archive is a tessellar server, for the one that it has (see `exofop_url`).
     """
 
     archive: str = "mast"
     data_dir: str = ""
+    sources: str = "archive"
+    cloud: str = ""
     connections: int = 8
     connect_timeout: float = 10.0
     idle_timeout: float = 60.0
@@ -66,16 +80,30 @@ class Settings:
     attempts: int = 6
     retry_wait: float = 1.0
     page_size: int = 5000
+    strip_rows: int = 20_000
     offline: bool = False
     answers_for: float = 0.0
+    exofop: str = ""
+
+    @property
+    def exofop_url(self) -> str:
+        """Where ExoFOP's pages are, with a slash at the end."""
+        if self.exofop:
+            return self.exofop.rstrip("/") + "/"
+        parts = urlsplit(self.archive)
+        if parts.scheme in ("http", "https") and not (parts.hostname or "").endswith("stsci.edu"):
+            return f"{self.archive.rstrip('/')}/tess/"
+        return EXOFOP_URL
 
     def __post_init__(self) -> None:
-        for name in ("connections", "attempts", "page_size"):
+        for name in ("connections", "attempts", "page_size", "strip_rows"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"setting {name} = {getattr(self, name)}: it must be at least 1")
         for name in ("connect_timeout", "idle_timeout", "question_timeout"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"setting {name} = {getattr(self, name)}: it must be more than 0 seconds")
+        if self.exofop and not self.exofop.startswith(("http://", "https://")):
+            raise ConfigError(f"setting exofop = {self.exofop!r}: give a URL, as {EXOFOP_URL}")
         for name in ("retry_wait", "min_rate", "answers_for"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"setting {name} = {getattr(self, name)}: it must be 0 or more")

@@ -19,6 +19,7 @@
     ├── TransferError                    bytes did not arrive
     │   ├── Interrupted *
     │   └── IntegrityError *
+    │       └── ChangedUpstream          not the bytes that were asked for, and they will not be
     ├── StoreError                       this machine cannot keep the bytes
     │   ├── NoSpace
     │   └── NoPermission
@@ -138,6 +139,12 @@ class IntegrityError(TransferError):
     """The bytes that arrived are not the file that was promised."""
 
     retryable = True
+
+
+class ChangedUpstream(IntegrityError):
+    """The archive holds other bytes than those that were asked for by their digest."""
+
+    retryable = False
 
 
 class StoreError(TessellarError):

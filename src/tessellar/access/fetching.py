@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tessellar import config
 from tessellar.access.opening import archive_of
 from tessellar.access.searching import list_products
+from tessellar.access.sources import Sources
 from tessellar.archives import Archive
 from tessellar.errors import InputError
 from tessellar.mission.names import match_name
@@ -45,7 +46,9 @@ def fetch(
     folder: str | os.PathLike[str] | None = None,
     *,
     flat: bool = False,
+    layout: str | None = None,
     archive: str | Archive | None = None,
+    sources: str | Sequence[str] | None = None,
     deadline: float | None = None,
     listener: Listener = ignore,
 ) -> Manifest:
@@ -63,8 +66,13 @@ def fetch(
         By default the setting ``data_dir``, or the working folder.
     flat : bool
         Put files straight into `folder`, not into ``mastDownload/<collection>/<obs_id>``.
+    layout : str, optional
+        Folders of one's own, as in ``"{collection}/{sector}"``: see `tessellar.store.layout.Layout`.
     archive : str or Archive, optional
         By default the one that the table came from.
+    sources : str or sequence of str, optional
+        Where files are taken from, the first first: ``"archive"``, ``"cloud"`` (the public bucket), the URL of a
+        tessellar server, or a folder. By default the setting ``sources``.
     deadline : float, optional
         Seconds after which what is not whole is given up; the same fetch goes on with it later.
     listener : callable, optional
@@ -78,7 +86,7 @@ def fetch(
     Raises
     ------
     InputError
-        If the deadline is not a time to come.
+        If the deadline is not a time to come, or a layout or source cannot be.
     StoreError
         If nothing can be kept in the folder.
     FetchInterrupted
@@ -92,8 +100,9 @@ def fetch(
     settings = config.load()
     target = Path(folder or settings.data_dir or ".").expanduser().absolute()
     check_folder(target)
-    remotes = [_remote(opened, row) for row in what.rows()]
-    return fetch_remotes(remotes, target, flat=flat, deadline=deadline, listener=listener)
+    offered = Sources(sources if sources is not None else settings.sources)
+    remotes = offered.offer(_remote(opened, row) for row in what.rows())
+    return fetch_remotes(remotes, target, flat=flat, layout=layout, deadline=deadline, listener=listener)
 
 
 def repair(store: Store, *, archive: str | Archive | None = None, listener: Listener = ignore) -> Manifest:
@@ -139,6 +148,7 @@ def fetch_remotes(
     folder: Path,
     *,
     flat: bool = False,
+    layout: str | None = None,
     deadline: float | None = None,
     listener: Listener = ignore,
 ) -> Manifest:
@@ -149,11 +159,11 @@ def fetch_remotes(
     FetchInterrupted
         On Ctrl-C; it carries the manifest.
     """
-    store = Store(folder, flat=flat)
+    store = Store(folder, flat=flat, layout=layout)
     outcomes: list[Outcome] = []
 
     def again(some: list[Remote]) -> Manifest:
-        return fetch_remotes(some, folder, flat=flat, deadline=deadline, listener=listener)
+        return fetch_remotes(some, folder, flat=flat, layout=layout, deadline=deadline, listener=listener)
 
     _transfer(remotes, remotes, store, outcomes, listener, deadline, again)
     return Manifest.from_outcomes(remotes, outcomes, again)

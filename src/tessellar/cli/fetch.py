@@ -16,9 +16,26 @@ from tessellar.cli.selection import say_none, selected, selection
 @selection
 @click.option("--out", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Folder to fetch into.")
 @click.option("--flat", is_flag=True, help="Put files straight into DIR.")
+@click.option("--layout", metavar="TEMPLATE", help="Folders of your own below DIR, as in '{author}/{sector}'.")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="S",
+    help="archive, cloud, a URL or a folder; may be repeated, first first.",
+)
 @click.option("--deadline", type=float, metavar="S", help="Give up what is not here after so many seconds.")
 @click.pass_obj
-def command(settings: Globals, /, out: Path | None, flat: bool, deadline: float | None, **chosen: Any) -> int:
+def command(
+    settings: Globals,
+    /,
+    out: Path | None,
+    flat: bool,
+    layout: str | None,
+    sources: tuple[str, ...],
+    deadline: float | None,
+    **chosen: Any,
+) -> int:
     """Download the files that `find` lists, verified; print the manifest.
 
     Run it again to continue what was interrupted: what is here is not fetched twice.
@@ -39,7 +56,15 @@ def command(settings: Globals, /, out: Path | None, flat: bool, deadline: float 
     interrupted = False
     with settings.progress() as listener:
         try:
-            manifest = fetch(table, folder, flat=flat, deadline=deadline, listener=listener)
+            manifest = fetch(
+                table,
+                folder,
+                flat=flat,
+                layout=layout,
+                sources=sources or None,
+                deadline=deadline,
+                listener=listener,
+            )
         except FetchInterrupted as error:
             manifest, interrupted = error.manifest, True
     _show(settings, manifest, folder)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tessellar.errors import IntegrityError, UnexpectedReply
+from tessellar.net.incoming import Incoming
 from tessellar.net.sink import Partial, Remote
-from tessellar.net.transport import Incoming
 
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
 _UNSATISFIED = re.compile(r"bytes \*/(\d+)", re.ASCII)
@@ -83,8 +83,7 @@ def _continuation(incoming: Incoming, partial: Partial | None) -> Place | None:
         return None
     first, last, total = map(int, match.groups())
     here = partial.size if partial is not None else 0
-    same = partial is None or validator_of(incoming) in (None, partial.validator)
-    return Place(here, total) if first == here and last + 1 == total and same else None
+    return Place(here, total) if first == here and last + 1 == total and _same(incoming, partial) else None
 
 
 def _already_whole(incoming: Incoming, partial: Partial | None) -> Place | None:
@@ -92,8 +91,12 @@ def _already_whole(incoming: Incoming, partial: Partial | None) -> Place | None:
     match = _UNSATISFIED.fullmatch(incoming.headers.get("Content-Range", ""))
     if match is None or partial is None or int(match[1]) != partial.size:
         return None
-    same = validator_of(incoming) in (None, partial.validator)
-    return Place(partial.size, partial.size) if same else None
+    return Place(partial.size, partial.size) if _same(incoming, partial) else None
+
+
+def _same(incoming: Incoming, partial: Partial | None) -> bool:
+    """Whether nothing speaks against its being the version that is here; what has no validator, a digest will prove."""
+    return partial is None or partial.validator is None or validator_of(incoming) in (None, partial.validator)
 
 
 def _refuse_pages(remote: Remote, incoming: Incoming) -> None:

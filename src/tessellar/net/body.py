@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from tessellar.config import Settings
 from tessellar.errors import IntegrityError, Interrupted, Unavailable
 from tessellar.net.answer import Place, strong_etag
+from tessellar.net.incoming import Incoming
 from tessellar.net.loop import in_thread
 from tessellar.net.sink import Received
-from tessellar.net.transport import Incoming
 
 # Bytes go to the disk in pieces of this size, or after this time: so much can be lost by a kill.
 BLOCK = 512 * 1024

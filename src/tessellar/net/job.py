@@ -10,15 +10,28 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tessellar.config import Settings
-from tessellar.errors import IntegrityError, Interrupted, NoPermission, NoSpace, StoreError, TessellarError
-from tessellar.net.answer import place_of, validator_of
+from tessellar.errors import (
+    ArchiveError,
+    ChangedUpstream,
+    IntegrityError,
+    Interrupted,
+    NoPermission,
+    NoSpace,
+    RateLimited,
+    StoreError,
+    TessellarError,
+    TransferError,
+    Unavailable,
+)
+from tessellar.net.answer import Place, place_of, validator_of
 from tessellar.net.body import Receiver
 from tessellar.net.loop import in_thread
 from tessellar.net.retry import Budget
@@ -28,6 +41,8 @@ from tessellar.net.transport import Transport
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+# Tries of a source while there is another one to ask.
+_TRIES_BEFORE_ANOTHER = 2
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,7 @@ class Outcome:
     Attributes
     ----------
     remote : Remote
-        What was asked for.
+        What was asked for; its `url` is that of the source that gave it, or was asked last.
     kept : Kept or None
         The file, if it is here now.
     error : TessellarError or None
@@ -103,6 +118,8 @@ class Job:
         self._kept: Kept | None = None
         self._claim: Claim | None = None
         self._total = remote.size
+        self._odd_size: int | None = None
+        self._more = False
         self.attempts = 0
 
     async def run(self) -> Outcome | None:
@@ -142,20 +159,46 @@ class Job:
         return True
 
     async def _fetch(self) -> None:
-        means, remote = self._means, self._remote
-        budget = Budget(means.settings)
+        """Ask one source after the other."""
+        means, asked = self._means, self._remote
+        hosts = [(url, means.throttle.host(url)) for url in (asked.url, *asked.others)]
+        usable = [(url, host) for url, host in hosts if not host.down] or hosts[-1:]
+        failures: list[TessellarError] = []
+        for number, (url, host) in enumerate(usable):
+            # What is meant for one origin alone is not for the others.
+            self._remote = asked if url == asked.url else replace(asked, url=url, private={})
+            self._more = more = number + 1 < len(usable)
+            self._odd_size = None
+            try:
+                await self._fetch_here()
+            except (ArchiveError, TransferError) as error:
+                if isinstance(error, Unavailable | RateLimited):
+                    host.given_up += 1
+                failures.append(error)
+                if more:
+                    means.say(f"{asked.filename}: {error}; asking {_host(usable[number + 1][0])}")
+            else:
+                host.given_up = 0
+                return
+        raise failures[0] if len(failures) == 1 else _none_gave(asked, [url for url, _ in usable], failures)
+
+    async def _fetch_here(self) -> None:
+        """Ask one source again and again; not so often if there are more."""
+        means, settings = self._means, self._means.settings
+        tries = min(_TRIES_BEFORE_ANOTHER, settings.attempts) if self._more else settings.attempts
+        budget = Budget(replace(settings, attempts=tries))
         partial = await self._plan()
-        budget.start_from(_continuable(partial))
+        budget.start_from(self._continuable(partial))
         while True:
             try:
                 await self._attempt(partial)
                 return
             except TessellarError as error:
                 partial = await self._plan()
-                pause = budget.pause(error, _continuable(partial), self._total)
+                pause = budget.pause(error, self._continuable(partial), self._total)
                 if pause is None:
                     raise
-                means.say(f"{remote.filename}: {error}; trying again in {pause:.1f} s")
+                means.say(f"{self._remote.filename}: {error}; trying again in {pause:.1f} s")
                 await asyncio.sleep(pause)
 
     async def _attempt(self, partial: Partial) -> None:
@@ -173,14 +216,19 @@ class Job:
 
     async def _receive(self, partial: Partial) -> Received:
         means, remote = self._means, self._remote
-        asked = partial if _continuable(partial) else None
-        headers = {"Range": f"bytes={partial.size}-", "If-Range": partial.validator or ""} if asked else {}
+        asked = self._to_continue(partial)
+        headers = {}
+        if asked is not None:
+            headers["Range"] = f"bytes={asked.size}-"
+            if asked.validator is not None:
+                headers["If-Range"] = asked.validator
         async with means.transport.stream(remote.url, headers, private=remote.private) as incoming:
             place = place_of(remote, incoming, asked)
             if place is None:
                 # Emptied, not deleted: our lock is on it.
                 await in_thread(means.pool, lambda: os.truncate(partial.path, 0))
                 raise Interrupted(f"{remote.filename} changed in the archive while it was fetched")
+            self._check_size(place)
             self._total = place.total or self._total
             _check_room(partial.path, (place.total or 0) - place.start)
             version = None if place.packed else validator_of(incoming)
@@ -194,6 +242,38 @@ class Job:
 
     async def _plan(self) -> Partial:
         return await in_thread(self._means.pool, lambda: self._means.sink.plan(self._remote))
+
+    def _to_continue(self, partial: Partial) -> Partial | None:
+        """Return what is here if this source may go on with it, and None if the file is to start over.
+
+        It may if it sent those bytes itself and can say that they are of the same version. Bytes of another
+        source are only gone on with where size and digest are known and will prove the whole.
+        """
+        if not partial.size:
+            return None
+        if partial.source == self._remote.url and partial.validator:
+            return partial
+        proved = self._remote.digest is not None and partial.size <= (self._remote.size or 0)
+        return replace(partial, validator=None) if proved else None
+
+    def _continuable(self, partial: Partial) -> int:
+        return partial.size if self._to_continue(partial) is not None else 0
+
+    def _check_size(self, place: Place) -> None:
+        """Refuse a file before its bytes come, where its size says that it is another.
+
+        It does where a digest is known; and where there is another source, which may have what the table says.
+        """
+        remote, total = self._remote, place.total
+        if remote.size is None or total in (None, remote.size) or (remote.digest is None and not self._more):
+            return
+        # Once, a header may be wrong.
+        kind = ChangedUpstream if total == self._odd_size else IntegrityError
+        self._odd_size = total
+        raise kind(
+            f"{remote.filename}: {_host(remote.url)} has {total} bytes, not the {remote.size} that were asked for: "
+            "it has changed there"
+        )
 
 
 @contextmanager
@@ -220,5 +300,11 @@ def _check_room(path: Path, wanted: int) -> None:
         )
 
 
-def _continuable(partial: Partial) -> int:
-    return partial.size if partial.validator else 0
+def _host(url: str) -> str:
+    """Name the place that a URL leads to."""
+    return urlsplit(url).netloc or "this machine"
+
+
+def _none_gave(remote: Remote, asked: Sequence[str], failures: Sequence[TessellarError]) -> TransferError:
+    told = "; ".join(f"{_host(url)}: {error}" for url, error in zip(asked, failures, strict=True))
+    return TransferError(f"{remote.filename}: none of {len(failures)} sources gave it: {told}")

@@ -45,8 +45,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise KeyboardInterrupt from error
 
 
-async def in_thread(pool: Executor, work: Callable[[], T]) -> T:
-    """Run work that blocks in a thread of `pool`.
+async def in_thread(pool: Executor | None, work: Callable[[], T]) -> T:
+    """Run work that blocks in a thread of `pool`, or of the loop's own.
 
     When the task is cancelled, the work is waited for all the same: what it
     does with files is never cut in the middle.

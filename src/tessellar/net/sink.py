@@ -18,15 +18,17 @@ class Remote:
     uri : str
         Its name in the archive, as ``mast:TESS/product/...``; the file's identity.
     url : str
-        Where it can be fetched.
+        Where it can be fetched; over HTTP, or ``file:`` for one that lies in a folder of this machine.
     filename : str
         Its own name.
     collection, obs_id : str
         What it belongs to.
     size : int or None
-        Bytes, as the archive's tables say; they are mostly but not always right.
+        Bytes, as the archive's tables say; they are mostly but not always right. With a `digest` they are.
     digest : str or None
-        ``"sha256:..."`` or ``"md5:..."``, where the archive gives one.
+        ``"sha256:..."`` or ``"md5:..."``, where the archive, or whoever asks, gives one.
+    others : tuple of str
+        Further URLs that offer the same file, asked in this order when those before do not give it.
     private : mapping
         Headers, such as a cookie, that are sent to the origin of `url` and to nobody else; never recorded.
     check : callable or None
@@ -41,6 +43,7 @@ class Remote:
     obs_id: str = ""
     size: int | None = None
     digest: str | None = None
+    others: tuple[str, ...] = ()
     private: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False, compare=False)
     check: Callable[[Path], None] | None = field(default=None, repr=False, compare=False)
 
@@ -58,11 +61,14 @@ class Partial:
     validator : str or None
         The ETag or Last-Modified of the version they belong to; without one
         they cannot be continued.
+    source : str or None
+        The URL that they came from.
     """
 
     path: Path
     size: int
     validator: str | None
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ class Sink(Protocol):
         """Say where the bytes go and what is there of them."""
 
     def begin(self, remote: Remote, validator: str | None) -> None:
-        """Take note that the partial file now holds bytes of the version named by `validator`."""
+        """Take note that the partial file now holds bytes of the version named by `validator` at ``remote.url``."""
 
     def commit(self, remote: Remote, received: Received) -> Kept:
         """Verify the partial file and give it its final name.

@@ -20,6 +20,8 @@ from tessellar.errors import RateLimited, Unavailable
 START = 4
 # One more after so many successes for each that there is: 40 successes lead from 4 to 5.
 SUCCESSES = 10
+# So many files one after the other that a host never gave, though each was tried again: it is down.
+DOWN = 10
 
 
 class HostLimit:
@@ -35,9 +37,15 @@ class HostLimit:
         self.ceiling = ceiling
         self.limit = min(START, ceiling)
         self.running = 0
+        self.given_up = 0
         self._successes = 0
         self._halvings = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def down(self) -> bool:
+        """Whether it gave none of the files that it was last asked for."""
+        return self.given_up >= DOWN
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

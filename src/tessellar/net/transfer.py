@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from tessellar.config import Settings
-from tessellar.errors import Interrupted, RateLimited, StoreError, TessellarError, Unavailable
+from tessellar.errors import Interrupted, StoreError, TessellarError, Unavailable
 from tessellar.net.job import Job, Means, Outcome, disk_errors
 from tessellar.net.loop import in_thread
 from tessellar.net.sink import Remote, Sink
-from tessellar.net.throttle import Throttle
+from tessellar.net.throttle import DOWN, Throttle
 from tessellar.net.transport import Transport
 from tessellar.progress import Event, Listener, ignore
 
@@ -26,8 +26,6 @@ __all__ = ["Outcome", "transfer"]
 
 # Files under way for each connection: those that wait before another attempt do not hold up the rest.
 _UNDER_WAY = 3
-# So many files one after the other that a host never gave, though each was tried again: it is down.
-_HOST_IS_DOWN = 10
 # Seconds between two looks at a file that somebody else is fetching.
 _POLL = 0.1
 _DISK_THREADS = 4
@@ -121,7 +119,6 @@ class _Batch:
         self._queue = deque(remotes)
         self._means = means
         self._outcomes = outcomes
-        self._given_up: Counter[str] = Counter()
 
     async def run(self) -> None:
         workers = min(_UNDER_WAY * self._means.settings.connections, len(self._queue))
@@ -151,20 +148,16 @@ class _Batch:
 
     def _settle(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
-        host = urlsplit(outcome.remote.url).netloc
         if isinstance(outcome.error, StoreError):
             self._means.stopped.append(outcome.error)
-        elif isinstance(outcome.error, Unavailable | RateLimited):
-            self._given_up[host] += 1
-        elif outcome.kept is not None and outcome.attempts:
-            self._given_up[host] = 0
 
     def _down(self, remote: Remote) -> Unavailable | None:
-        host = urlsplit(remote.url).netloc
-        if self._given_up[host] < _HOST_IS_DOWN:
+        throttle = self._means.throttle
+        if not all(throttle.host(url).down for url in (remote.url, *remote.others)):
             return None
+        host = urlsplit(remote.url).netloc
         return Unavailable(
-            f"{host} is not asked for {remote.filename}: it gave none of the {_HOST_IS_DOWN} files before, "
+            f"{host} is not asked for {remote.filename}: it gave none of the {DOWN} files before, "
             "however often it was asked; fetch again later",
             url=remote.url,
         )

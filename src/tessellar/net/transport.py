@@ -30,6 +30,8 @@ from tessellar.errors import (
     Unavailable,
     UnexpectedReply,
 )
+from tessellar.net.folder import open_file
+from tessellar.net.incoming import Incoming
 from tessellar.net.retry import retry_after_seconds
 
 _TOO_LONG = frozenset({408, 504})
@@ -69,16 +71,6 @@ class Reply:
     body: bytes
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
     expires: Mapping[str, float] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """An answer whose body is still arriving."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    chunks: AsyncIterator[bytes]
 
 
 class Transport:
@@ -156,6 +148,10 @@ class Transport:
         A status of 400 or more, other than 416, raises. 416 is returned, for
         it tells the caller that its range is wrong.
         """
+        if url.startswith("file:"):
+            async with open_file(url, headers) as incoming:
+                yield incoming
+            return
         client = self._open_client()
         wanted = {"Accept-Encoding": "identity", **headers}
         with _translated(url, mid_body=True):

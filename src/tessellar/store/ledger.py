@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS file (
 CREATE INDEX IF NOT EXISTS file_uri ON file (uri);
 CREATE TABLE IF NOT EXISTS partial (
     path TEXT PRIMARY KEY,      -- of the final file
-    validator TEXT              -- ETag or Last-Modified of the version being fetched
+    validator TEXT,             -- ETag or Last-Modified of the version being fetched
+    source TEXT                 -- the URL it is being fetched from
 );
 """
 
@@ -142,18 +143,18 @@ class Ledger:
             rows = self._open().execute("SELECT path FROM partial ORDER BY path").fetchall()
         return [row[0] for row in rows]
 
-    def validator(self, path: str) -> str | None:
-        """Return the version that the partial file of `path` belongs to."""
+    def version(self, path: str) -> tuple[str | None, str | None]:
+        """Return the version that the partial file of `path` belongs to, and the URL that it came from."""
         if not self._path.exists() and self._connection is None:
-            return None
+            return None, None
         with self._lock, self._translated(), self._guarded():
-            row = self._open().execute("SELECT validator FROM partial WHERE path = ?", (path,)).fetchone()
-        return row[0] if row else None
+            row = self._open().execute("SELECT validator, source FROM partial WHERE path = ?", (path,)).fetchone()
+        return tuple(row) if row else (None, None)
 
-    def set_validator(self, path: str, validator: str | None) -> None:
-        """Remember the version that the partial file of `path` belongs to."""
+    def set_version(self, path: str, validator: str | None, source: str) -> None:
+        """Remember the version that the partial file of `path` belongs to, and the URL that it comes from."""
         with self._writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO partial (path, validator) VALUES (?, ?)", (path, validator))
+            connection.execute("INSERT OR REPLACE INTO partial VALUES (?, ?, ?)", (path, validator, source))
 
     def close(self) -> None:
         """Close the SQLite file; it opens again when needed."""
@@ -194,6 +195,8 @@ class Ledger:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(_SCHEMA)
+            if "source" not in {row[1] for row in connection.execute("PRAGMA table_info(partial)")}:
+                connection.execute("ALTER TABLE partial ADD COLUMN source TEXT")  # made by an earlier version
             self._connection = connection
         return self._connection
 

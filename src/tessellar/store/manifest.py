@@ -155,5 +155,5 @@ def _row(remote: Remote, outcome: Outcome | None) -> tuple[str, str, str, str, i
         return ("", ERROR, "interrupted before it was whole; run again to go on", remote.url, 0, "", 0, remote.uri)
     if outcome.kept is None:
         return ("", ERROR, str(outcome.error), remote.url, 0, "", outcome.attempts, remote.uri)
-    kept = outcome.kept
-    return (str(kept.path), COMPLETE, kept.note, remote.url, kept.size, kept.sha256, outcome.attempts, remote.uri)
+    kept, url = outcome.kept, outcome.remote.url
+    return (str(kept.path), COMPLETE, kept.note, url, kept.size, kept.sha256, outcome.attempts, remote.uri)

@@ -7,10 +7,10 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tessellar.errors import InputError, IntegrityError, NoPermission, ProductError, StoreError
+from tessellar.errors import ChangedUpstream, InputError, IntegrityError, NoPermission, ProductError, StoreError
 from tessellar.net import Kept, Partial, Received, Remote
 from tessellar.store import claims
-from tessellar.store.layout import relative_path
+from tessellar.store.layout import ASTROQUERY, FLAT, Layout
 from tessellar.store.ledger import Entry, Ledger
 from tessellar.store.verify import check_whole
 
@@ -26,6 +26,8 @@ class Store:
         Made when the first file is kept.
     flat : bool
         Put files straight into the folder, not into ``mastDownload/<collection>/<obs_id>``.
+    layout : str, optional
+        Folders of one's own, as in ``"{collection}/{sector}"``: see `tessellar.store.layout.Layout`.
 
     Examples
     --------
@@ -36,11 +38,13 @@ class Store:
     False
     """
 
-    def __init__(self, folder: str | os.PathLike[str] = ".", *, flat: bool = False) -> None:
+    def __init__(self, folder: str | os.PathLike[str] = ".", *, flat: bool = False, layout: str | None = None) -> None:
+        if flat and layout not in (None, FLAT):
+            raise InputError(f"flat and the layout {layout!r} exclude each other")
         self.folder = Path(folder).expanduser().absolute()
-        self._flat = flat
+        self._layout = Layout(FLAT if flat else layout or ASTROQUERY)
         self.ledger = Ledger(self.folder / STATE_FOLDER / "ledger.sqlite")
-        # Digests of files that came with FITS sums that do not fit, by archive name.
+        # Digests of files that came and were refused, though they may be what the archive has; by archive name.
         self._doubted: dict[str, str] = {}
 
     @classmethod
@@ -87,7 +91,7 @@ class Store:
         """Return the file if the ledger has it and neither its size nor its time has changed, wherever it lies."""
         for entry in self.ledger.find_uri(remote.uri):
             path = self.folder / entry.path
-            if _unchanged(path, entry):
+            if not _is_other(remote, entry.sha256) and _unchanged(path, entry):
                 return Kept(path, entry.size, entry.sha256, "already here")
         return None
 
@@ -105,10 +109,12 @@ class Store:
         path = self._path(remote)
         entry = self.ledger.find(self._key(path))
         if not path.is_file():
-            return None if entry is None else self._finish(entry, path)
+            return None if entry is None or _is_other(remote, entry.sha256) else self._finish(entry, path)
         if entry is not None and entry.origin and entry.uri != remote.uri and _unchanged(path, entry):
             raise InputError(f"{path}: holds {entry.uri}; {remote.uri} has the same name: fetch it into another folder")
         sha256 = digest_of_file(path)
+        if _is_other(remote, sha256):
+            return None  # it stays until what was asked for is here
         if entry is not None and entry.sha256 == sha256:
             self.ledger.record(_entry(self._key(path), remote, path, sha256, entry.etag))
             return Kept(path, entry.size, sha256, "already here")
@@ -132,13 +138,13 @@ class Store:
         path = self._path(remote)
         part = _part(path)
         size = part.stat().st_size if part.is_file() else 0
-        return Partial(part, size, self.ledger.validator(self._key(path)) if size else None)
+        return Partial(part, size, *(self.ledger.version(self._key(path)) if size else (None, None)))
 
     def begin(self, remote: Remote, validator: str | None) -> None:
         """Remember which version the partial file holds, before its first byte is written."""
         key = self._key(self._path(remote))
-        if self.ledger.validator(key) != validator:
-            self.ledger.set_validator(key, validator)
+        if self.ledger.version(key) != (validator, remote.url):
+            self.ledger.set_version(key, validator, remote.url)
 
     def commit(self, remote: Remote, received: Received) -> Kept:
         """Verify the partial file, record it and give it its final name, in this order."""
@@ -150,8 +156,12 @@ class Store:
                 remote.check(part)
         except (IntegrityError, ProductError) as error:
             os.truncate(part, 0)
+            if remote.digest is not None and self._came_before(remote, received):
+                raise ChangedUpstream(f"{error}; the same came twice: it has changed in the archive") from error
             raise IntegrityError(str(error)) from error
         note = self._judge(remote, received, part, doubtful)
+        if path.is_file():
+            self.set_aside(path, f"another version of {remote.uri} was asked for, and is here now")
         # A kill between the two leaves a row and a whole partial file: `has` finishes that.
         self.ledger.record(_entry(self._key(path), remote, part, received.sha256, received.etag))
         self._rename(part, path)
@@ -166,11 +176,16 @@ class Store:
         if not doubtful:
             return ""
         what = f"its {' and '.join(doubtful)} does not fit"
-        if self._doubted.get(remote.uri) == received.sha256:
+        if self._came_before(remote, received):
             return f"{what}, but it came twice alike: it was edited after it was written"
-        self._doubted[remote.uri] = received.sha256
         os.truncate(part, 0)
         raise IntegrityError(f"{remote.filename}: {what}: damaged on the way, or edited in the archive")
+
+    def _came_before(self, remote: Remote, received: Received) -> bool:
+        """Whether the same bytes were refused before; they are remembered."""
+        before = self._doubted.get(remote.uri)
+        self._doubted[remote.uri] = received.sha256
+        return before == received.sha256
 
     def _finish(self, entry: Entry, path: Path) -> Kept | None:
         """Give a file its name that was verified and recorded, when we were killed."""
@@ -186,7 +201,7 @@ class Store:
         self.ledger.settle(self._key(path))
 
     def _path(self, remote: Remote) -> Path:
-        return self.folder / relative_path(remote, flat=self._flat)
+        return self.folder / self._layout.path(remote)
 
     def _key(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
@@ -212,6 +227,12 @@ def check_folder(folder: Path) -> None:
         raise NoPermission(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise NoPermission(f"{folder}: may not be written; choose another folder")
+
+
+def _is_other(remote: Remote, sha256: str) -> bool:
+    """Whether bytes with this digest are known not to be those that are asked for."""
+    kind, _, wanted = (remote.digest or "").partition(":")
+    return kind == "sha256" and wanted.lower() != sha256
 
 
 def _part(path: Path) -> Path:

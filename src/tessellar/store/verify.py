@@ -60,5 +60,5 @@ def check_whole(path: Path, name: str, sha256: str, digest: str | None, size: in
     else:
         return doubtful
     if found != wanted.lower():
-        raise IntegrityError(f"{path.name}: its {kind} is {found}, not the archive's {wanted}")
+        raise IntegrityError(f"{name}: its {kind} is {found}, not the {wanted} that was asked for")
     return []
