@@ -132,10 +132,11 @@ _ROWS: dict[str, Sequence[dict[str, str]]] = {
 }  # fmt: skip
 
 
-def make(root: Path, *, cost: int = 2**4) -> Path:
+def make(root: Path, *, cost: int = 2**4, note: str = NOTE) -> Path:
     """Make ``root/exofop`` with all its tables, tags and users; return `root`.
 
-    Hashes of passwords are made at a low cost, for tests are in a hurry.
+    Hashes of passwords are made at a low cost, for tests are in a hurry; `note` is
+    the free text of the rows that have some.
     """
     folder = root / "exofop"
     (folder / "tags").mkdir(parents=True)
@@ -144,7 +145,8 @@ def make(root: Path, *, cost: int = 2**4) -> Path:
         files += _tagged_files(folder / "tags" / tag, tag)
     for name, rows in {**_ROWS, "files": files}.items():
         columns = (*COLUMNS[name], PROPRIETARY)
-        text = table_text(columns, ([row.get(column, "") for column in columns] for row in rows))
+        cells = ([row.get(column, "").replace(NOTE, note) for column in columns] for row in rows)
+        text = table_text(columns, cells)
         (folder / f"{name}.csv").write_text(text)
     accounts = [Account.create(name, password, GROUPS[name], cost=cost) for name, password in PASSWORDS.items()]
     (folder / "users.json").write_text(accounts_text(accounts))
