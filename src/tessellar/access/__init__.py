@@ -5,6 +5,7 @@ from __future__ import annotations
 from tessellar.access.fetching import FetchInterrupted, fetch
 from tessellar.access.observations import Observations, ObservationsFace
 from tessellar.access.resolving import Resolved, resolve
+from tessellar.access.saving import Saved, save_observations
 from tessellar.access.searching import list_products, search
 from tessellar.access.validation import DVRuns, dv_runs
 from tessellar.access.visibility import observability
@@ -15,10 +16,12 @@ __all__ = [
     "Observations",
     "ObservationsFace",
     "Resolved",
+    "Saved",
     "dv_runs",
     "fetch",
     "list_products",
     "observability",
     "resolve",
+    "save_observations",
     "search",
 ]

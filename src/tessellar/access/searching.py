@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -33,6 +34,7 @@ def search(
     position: str | tuple[float, float] | SkyCoord | None = None,
     radius: float | None = None,
     time: tuple[TimeLike, TimeLike] | None = None,
+    wanted: Sequence[str] | None = None,
     archive: str | Archive | None = None,
     listener: Listener = ignore,
     **columns: Any,
@@ -63,6 +65,8 @@ def search(
     time : tuple, optional
         First and last time, as astropy ``Time``, ISO 8601 text (UTC), or MJD:
         only observations that overlap with it.
+    wanted : sequence of str, optional
+        Only these columns; a long answer then takes less time and memory.
     archive : str or Archive, optional
         ``"mast"``, the URL of a tessellar server, or an opened archive; by default the setting.
     listener : callable, optional
@@ -89,23 +93,44 @@ def search(
     >>> table = tessellar.search("TIC 25155310", sector=1)  # doctest: +SKIP
     """
     opened = archive_of(archive)
-    tic = star_of(target, opened) if target is not None else None
+    criteria = criteria_of(
+        opened, target, sector=sector, camera=camera, ccd=ccd, cadence=cadence, author=author, kind=kind,
+        position=position, radius=radius, time=time, **columns,
+    )  # fmt: skip
+    if not criteria.bounded:
+        what = "all validation runs are" if criteria.kind == "dv" else "everything of TESS is"
+        raise QueryError(
+            f"name a target, a position or a column to search by: {what} millions of rows; "
+            "save_observations writes them to a file"
+        )
+    return opened.search(criteria, listener, wanted=wanted)
+
+
+def criteria_of(
+    archive: Archive,
+    target: str | int | TIC | None = None,
+    *,
+    position: str | tuple[float, float] | SkyCoord | None = None,
+    radius: float | None = None,
+    time: tuple[TimeLike, TimeLike] | None = None,
+    **criteria: Any,
+) -> Criteria:
+    """Read what `search` takes; the archive is asked for names, and for the place of a star with a radius."""
+    named = {name: criteria.pop(name, None) for name in ("sector", "camera", "ccd", "cadence", "author", "kind")}
+    tic = star_of(target, archive) if target is not None else None
     span = _time_span(time) if time is not None else None
-    criteria = Criteria(tic, sector, camera, ccd, cadence, author, kind, time=span, columns=columns)
+    asked = Criteria(tic, **named, time=span, columns=criteria)
     if position is not None:
         if tic is not None:
             raise QueryError("give a target or a position, not both")
-        criteria = replace(criteria, position=degrees_of(position), radius=radius)
-    if not criteria.bounded:
-        what = "all validation runs are" if kind == "dv" else "everything of TESS is"
-        raise QueryError(f"name a target, a position or a column to search by: {what} millions of rows")
-    if radius is not None and position is None:
-        if tic is None:
-            raise QueryError("a radius needs a target or a position to search around")
-        check_radius(radius)
-        row = opened.target_position(tic)
-        criteria = replace(criteria, target=None, position=(float(row["ra"]), float(row["dec"])), radius=radius)
-    return opened.search(criteria, listener)
+        return replace(asked, position=degrees_of(position), radius=radius)
+    if radius is None:
+        return asked
+    if tic is None:
+        raise QueryError("a radius needs a target or a position to search around")
+    check_radius(radius)
+    row = archive.target_position(tic)
+    return replace(asked, target=None, position=(float(row["ra"]), float(row["dec"])), radius=radius)
 
 
 def list_products(

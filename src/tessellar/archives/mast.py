@@ -14,7 +14,7 @@ from tessellar.archives.base import Criteria
 from tessellar.archives.describing import belongs, by_separation, described, joined_product, put_on_ccds
 from tessellar.archives.portal import Portal, read_columns, text_filter
 from tessellar.archives.resolver import NamedPlace, question, read_answer, service_url
-from tessellar.archives.sweep import MOST_ROWS, Span, Sweep, Tally
+from tessellar.archives.sweep import Span, Sweep, Tally
 from tessellar.errors import InputError, QueryError, ResultTruncated, TimedOut
 from tessellar.mission.names import match_name
 from tessellar.net import Remote, Reply, Transport, run
@@ -78,7 +78,6 @@ class MastArchive:
         wanted: Sequence[str] | None = None,
         pending: list[Span] | None = None,
         tally: Tally | None = None,
-        most: int = MOST_ROWS,
         listener: Listener = ignore,
     ) -> Sweep:
         """Read the rows of a search that is too large for one answer; `observations_of` makes tables of them."""
@@ -86,9 +85,7 @@ class MastArchive:
         def question(strip: Span) -> tuple[str, Mapping[str, Any]]:
             return question_of(criteria, wanted, None if strip == (-90.0, 90.0) else strip)
 
-        return Sweep(
-            self.name, self._settings, question, _identity, pending=pending, tally=tally, most=most, listener=listener
-        )
+        return Sweep(self.name, self._settings, question, _identity, pending=pending, tally=tally, listener=listener)
 
     def count(self, criteria: Criteria) -> int:
         """Return how many observations meet `criteria`, without asking for them."""

@@ -20,8 +20,6 @@ from tessellar.errors import TimedOut
 from tessellar.net import Transport, run
 from tessellar.progress import Event, Listener, ignore
 
-MOST_ROWS = 20_000  # of one strip
-
 _WHOLE = (-90.0, 90.0)
 _NARROWEST = 1e-4  # degrees: no strip is parted further
 _MOST_PARTS = 64
@@ -63,7 +61,7 @@ class Sweep:
     base : str
         URL of the archive without a path.
     settings : Settings
-        Retries and page size.
+        Retries, page size, and the rows of a strip.
     question : callable
         From a strip to what is asked of it; the whole sky must ask for all rows.
     identity : callable
@@ -87,14 +85,13 @@ class Sweep:
         *,
         pending: list[Span] | None = None,
         tally: Tally | None = None,
-        most: int = MOST_ROWS,
         keep: bool = False,
         listener: Listener = ignore,
     ) -> None:
         self.pending = [_WHOLE] if pending is None else list(pending)
         self.tally = tally or Tally()
         self._base, self._settings, self._question, self._identity = base, settings, question, identity
-        self._most, self._keep, self._listener = most, keep, listener
+        self._most, self._keep, self._listener = settings.strip_rows, keep, listener
 
     def __iter__(self) -> Iterator[list[Row]]:
         while self.pending:
