@@ -146,6 +146,19 @@ def science(frame: Frame, corner: tuple[int, int], shape: tuple[int, int]) -> ND
     return pixels
 
 
+def read_cubes(
+    frames: Sequence[Frame], corner: tuple[int, int], shape: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Read a window out of many frames: pixels and their errors (NaN where a frame has none), (n, rows, columns)."""
+    images = np.empty((len(frames), *shape), dtype=np.float32)
+    errors = np.full_like(images, np.nan)
+    for index, frame in enumerate(frames):
+        read_window(frame.path, frame.pixels, corner, shape, images[index])
+        if frame.errors is not None:
+            read_window(frame.path, frame.errors, corner, shape, errors[index])
+    return images, errors
+
+
 def check_alike(frames: Sequence[Frame]) -> None:
     """Refuse frames that do not make one stack: of several CCDs, sizes or cadences, or the same one twice.
 

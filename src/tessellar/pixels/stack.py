@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from tessellar.errors import Corrupt, InputError, MissingInput, ProductError
 from tessellar.mission.ccd import FIRST_COLUMN, FIRST_ROW, LAST_COLUMN, LAST_ROW
 from tessellar.mission.flags import DEFAULT_MASK, good
-from tessellar.pixels.frames import Frame, check_alike, describe, read_window
+from tessellar.pixels.frames import Frame, check_alike, describe, read_cubes, read_window
 from tessellar.pixels.planes import repair, wcs_of
+from tessellar.pixels.series import FrameSeries
 from tessellar.pixels.stamp import Span, Stamp
 from tessellar.pixels.unpacking import is_packed, unpacked
 from tessellar.targets import Field
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tessellar.products.images import FullFrameImage
 
 
-class FrameStack:
+class FrameStack(FrameSeries):
     """The frames of one field, ordered by time: a source of stamps.
 
     Pixels are read from the uncompressed files when asked for; none is kept open, and none is copied.
@@ -57,7 +58,7 @@ class FrameStack:
     """
 
     def __init__(self, frames: Iterable[Frame], left_out: Mapping[Path, str] | None = None) -> None:
-        self.frames: tuple[Frame, ...] = tuple(sorted(frames, key=lambda frame: (frame.mid, frame.path)))
+        super().__init__(frames)
         self.left_out: dict[Path, str] = dict(left_out or {})
         if not self.frames:
             why = next((f"; {path.name}: {reason}" for path, reason in self.left_out.items()), "")
@@ -123,65 +124,12 @@ class FrameStack:
             raise MissingInput(f"no frame of {field} among {len(left_out)} files")
         return cls(frames, left_out)
 
-    def __len__(self) -> int:
-        return len(self.frames)
-
     def __repr__(self) -> str:
         rows, cols = self.shape
         return (
             f"<FrameStack {self.field}, {len(self)} frames of {self.cadence:.0f} s, {rows} x {cols} px, "
             f"BTJD {self.time[0]:.3f} to {self.time[-1]:.3f}>"
         )
-
-    @property
-    def field(self) -> Field:
-        """Sector, camera and CCD."""
-        return self.frames[0].field
-
-    @cached_property
-    def time(self) -> NDArray[np.float64]:
-        """Middle of each exposure, BTJD at the CCD's centre, shape (n,)."""
-        return self._each("mid", np.float64)
-
-    @cached_property
-    def time_start(self) -> NDArray[np.float64]:
-        """Begin of each exposure, BTJD."""
-        return self._each("start", np.float64)
-
-    @cached_property
-    def time_stop(self) -> NDArray[np.float64]:
-        """End of each exposure, BTJD."""
-        return self._each("stop", np.float64)
-
-    @cached_property
-    def timecorr(self) -> NDArray[np.float64]:
-        """Barycentric correction in the times, days."""
-        return self._each("timecorr", np.float64)
-
-    @cached_property
-    def quality(self) -> NDArray[np.int32]:
-        """The mission's flags of each frame."""
-        return self._each("quality", np.int32)
-
-    @cached_property
-    def cadence(self) -> float:
-        """Seconds from one frame to the next: the median exposure, dead time included, to the whole second."""
-        return float(np.round(np.median([frame.exposure for frame in self.frames])))
-
-    @cached_property
-    def cadenceno(self) -> NDArray[np.int32]:
-        """Number of each frame; where files do not tell it, counted from the first frame's time."""
-        numbers = [frame.cadenceno for frame in self.frames]
-        if None not in numbers:
-            return np.array(numbers, dtype=np.int32)
-        at_spacecraft = self.time - self.timecorr
-        return np.asarray(np.round((at_spacecraft - at_spacecraft[0]) * 86400 / self.cadence), dtype=np.int32)
-
-    @cached_property
-    def missing(self) -> NDArray[np.int32]:
-        """Numbers between the first and the last frame for which there is none: gaps, or files that are not here."""
-        every = np.arange(self.cadenceno[0], self.cadenceno[-1] + 1, dtype=np.int32)
-        return np.asarray(np.setdiff1d(every, self.cadenceno), dtype=np.int32)
 
     @property
     def corner(self) -> tuple[int, int]:
@@ -267,12 +215,7 @@ class FrameStack:
         first_column, last_column = _inside(cols, left, wide, "column", self)
         corner = first_column, first_row
         shape = last_row - first_row + 1, last_column - first_column + 1
-        images = np.empty((len(self), *shape), dtype=np.float32)
-        errors = np.full_like(images, np.nan)
-        for index, frame in enumerate(self.frames):
-            read_window(frame.path, frame.pixels, corner, shape, images[index])
-            if frame.errors is not None:
-                read_window(frame.path, frame.errors, corner, shape, errors[index])
+        images, errors = read_cubes(self.frames, corner, shape)
         return Stamp(
             images=images,
             errors=errors,
@@ -303,11 +246,6 @@ class FrameStack:
         for index, frame in enumerate(self.frames):
             read_window(frame.path, frame.pixels, (column, row), (1, 1), values[index])
         return values[:, 0, 0]
-
-    def _each(self, name: str, dtype: Any) -> NDArray[Any]:
-        values = np.array([getattr(frame, name) for frame in self.frames], dtype=dtype)
-        values.flags.writeable = False
-        return values
 
 
 def _files(source: str | PathLike[str] | Iterable[str | PathLike[str]]) -> list[Path]:
