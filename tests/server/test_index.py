@@ -134,7 +134,7 @@ def test_damaged_files_are_told_from_foreign_ones(tmp_path):
     index = Index(tmp_path, index_path=":memory:")
     report = index.refresh()
     assert (report.products, report.damaged, report.foreign) == (1, 5, 1)
-    notes = dict(index.select("SELECT path, note FROM files WHERE state = 'damaged'"))
+    notes = dict(index.select("SELECT name, note FROM files WHERE state = 'damaged'"))
     assert "cut short" in notes[made.LC2]
     assert "not FITS" in notes[made.OTHER]
     # A file that was still being written is read again when it is complete.
@@ -231,7 +231,7 @@ def test_an_index_of_another_version_is_made_anew(own, tmp_path, monkeypatch):
     index = Index(own, index_path=kept)
     index.refresh()
     index.close()
-    monkeypatch.setattr("tessellar.server.index._LAYOUT", 999)
+    monkeypatch.setattr("tessellar.server.schema.LAYOUT", 999)
     index = Index(own, index_path=kept)
     assert index.refresh().read == 12
     index.close()

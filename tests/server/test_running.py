@@ -122,9 +122,10 @@ def test_it_answers_in_place_of_the_name_resolver_for_clients_that_use_it_as_pro
 
 def test_a_failure_of_its_own_is_a_500_and_not_the_end(folder, monkeypatch, caplog):
     with ServerThread(folder) as archive:
-        monkeypatch.setattr("tessellar.server.app.answer", lambda index, question: 1 / 0)
+        monkeypatch.setattr("tessellar.server.asking.answer", lambda reader, question: 1 / 0)
         reply = httpx.post(f"{archive.url}/api/v0/invoke", data=question())
         assert reply.status_code == 500
+        assert reply.json()["status"] == "ERROR"
         monkeypatch.undo()
         assert httpx.post(f"{archive.url}/api/v0/invoke", data=question()).status_code == 200
     assert "division by zero" in caplog.text

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -18,28 +20,27 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tessellar.errors import QueryError
 from tessellar.progress import Listener, ignore
-from tessellar.server.answers import error_text, written
+from tessellar.server.answers import error_text
+from tessellar.server.asking import answer_portal, field
 from tessellar.server.columns import columns_config
-from tessellar.server.downloads import FILE_PATH, FormTooLarge, form_fields, look_up_cloud, send_file, send_script
+from tessellar.server.downloads import FILE_PATH, FormTooLarge, look_up_cloud, send_file, send_script
 from tessellar.server.exofop import Exofop, exofop_routes
 from tessellar.server.index import Index
 from tessellar.server.names import resolve
 from tessellar.server.page import page
-from tessellar.server.questions import parse_question
-from tessellar.server.services import answer
 
 _log = logging.getLogger("tessellar.server")
 
 # The folder is looked through again when a question comes, but never for more than a small part of the time.
-_LEAST_PAUSE, _PAUSE_PER_SECOND, _LONGEST_WAIT = 1.0, 50.0, 5.0
+_LEAST_PAUSE, _PAUSE_PER_SECOND, _LONGEST_WAIT = 1.0, 50.0, 0.5
 
 
 def create_app(
     directory: str | os.PathLike[str],
     *,
     index_path: str | os.PathLike[str] | None = None,
+    watch: bool = True,
     listener: Listener = ignore,
 ) -> Starlette:
     """Make an archive of a folder: an ASGI application that speaks the protocol of MAST's portal.
@@ -53,7 +54,10 @@ def create_app(
         A folder of TESS files, with all below it. Nothing in it is changed.
     index_path : path-like, optional
         Where to keep the index; by default in the user's cache folder.
-        ``":memory:"`` keeps it in memory.
+        ``":memory:"`` keeps it only until it is closed.
+    watch : bool
+        Whether to look through the folder, now and while questions come; if
+        not, what the index says is served as it is.
     listener : callable, optional
         Told of progress.
 
@@ -73,11 +77,12 @@ def create_app(
     0
     """
     index = Index(directory, index_path=index_path)
-    index.refresh(listener)
+    if watch:
+        index.refresh(listener)
     app = Starlette(routes=_routes(), middleware=[Middleware(AnyTarget)], exception_handlers={Exception: _failed})
     app.state.index = index
     app.state.exofop = Exofop(index.root)
-    app.state.looked = time.monotonic()
+    app.state.looked = time.monotonic() if watch else math.inf
     return app
 
 
@@ -113,29 +118,13 @@ def _routes() -> list[BaseRoute]:
 
 
 async def _invoke(request: Request) -> Response:
-    try:
-        text = await _field(request, "request")
-    except FormTooLarge:
-        return PlainTextResponse("the request is too large\n", status_code=413)
     await _look_again(request.app)
-    # Whatever is wrong with a question, MAST answers with HTTP status 200 and says it inside.
-    try:
-        content, media_type = await run_in_threadpool(_answered, request.app.state.index, text)
-    except QueryError as error:
-        content, media_type = error_text(str(error)), "application/json"
-    except sqlite3.OperationalError as error:
-        content, media_type = error_text(f"the question is too large: {error}"), "application/json"
-    return Response(content, media_type=media_type)
-
-
-def _answered(index: Index, text: str) -> tuple[str, str]:
-    question = parse_question(text)
-    return written(answer(index, question), question)
+    return await answer_portal(request)
 
 
 async def _columns_config(request: Request) -> Response:
     try:
-        name = await _field(request, "colConfigId")
+        name = await field(request, "colConfigId")
     except FormTooLarge:
         return PlainTextResponse("the request is too large\n", status_code=413)
     return JSONResponse(columns_config(name))
@@ -145,10 +134,15 @@ async def _resolve_names(request: Request) -> Response:
     await _look_again(request.app)
     names = request.query_params.getlist("name")
     resolver = request.query_params.get("resolver", "").upper()
-    found = await run_in_threadpool(resolve, request.app.state.index, names)
+    found = await run_in_threadpool(_resolved, request.app.state.index, names)
     if resolver and request.query_params.get("resolveAll", "").lower() != "true":
         found = [place for place in found if place["resolver"] == resolver]
     return JSONResponse({"resolvedCoordinate": found})
+
+
+def _resolved(index: Index, names: list[str]) -> list[dict[str, Any]]:
+    with index.reading() as reader:
+        return resolve(reader, names)
 
 
 async def _front_page(request: Request) -> Response:
@@ -163,12 +157,8 @@ async def _who_am_i(request: Request) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return PlainTextResponse("this archive failed to answer; its own output says why\n", status_code=500)
-
-
-async def _field(request: Request, name: str) -> str:
-    values = (await form_fields(request)).get(name) if request.method == "POST" else None
-    return values[0] if values else request.query_params.get(name, "")
+    message = "this archive failed to answer; its own output says why"
+    return Response(error_text(message), status_code=500, media_type="application/json")
 
 
 async def _look_again(app: Starlette) -> None:

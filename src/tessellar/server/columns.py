@@ -164,30 +164,61 @@ PRODUCT = _table(
     C("filters", "text", "Filters", "", "Instrument filters", "TESS"),
 )
 
-# What the headers of TESS files tell of their stars, and after it the other columns of the
-# TESS Input Catalog that clients ask for by name: those are always empty here.
-STAR = _table(
-    C("ID", "text", "TIC ID", "", "TESS Input Catalog identifier"),
-    C("version", "text", "Version", "", "Version of the catalogue that the header names"),
-    C("HIP", "text", "HIP ID"), C("TYC", "text", "TYC ID"), C("UCAC", "text", "UCAC ID"),
-    C("TWOMASS", "text", "2MASS ID"), C("SDSS", "text", "SDSS ID"), C("ALLWISE", "text", "ALLWISE ID"),
-    C("GAIA", "text", "GAIA ID"), C("APASS", "text", "APASS ID"), C("KIC", "text", "KIC ID"),
-    C("objType", "text", "Object Type"),
-    C("ra", "real", "RA", "deg", "Right ascension, J2000"), C("dec", "real", "Dec", "deg", "Declination, J2000"),
-    C("pmRA", "real", "pmRA", "mas/year", "Proper motion in right ascension"),
-    C("pmDEC", "real", "pmDec", "mas/year", "Proper motion in declination"),
-    C("plx", "real", "Parallax", "mas"),
-    C("Bmag", "real", "B Mag."), C("Vmag", "real", "V Mag."), C("Jmag", "real", "J Mag."),
-    C("Hmag", "real", "H Mag."), C("Kmag", "real", "K Mag."), C("GAIAmag", "real", "GAIA G Mag."),
-    C("Tmag", "real", "TESS Mag.", "mag", "TESS magnitude"),
-    C("Teff", "real", "T_eff", "K", "Effective temperature"), C("logg", "real", "log(g)", "cgs", "Surface gravity"),
-    C("MH", "real", "Metallicity", "dex"), C("rad", "real", "Stellar Radius", "solar units"),
-    C("mass", "real", "Stellar Mass", "solar units"), C("rho", "real", "Stellar Density", "solar units"),
-    C("lum", "real", "Stellar Luminosity", "solar units"), C("d", "real", "Distance", "parsec"),
-    C("contratio", "real", "Contam. Ratio"), C("disposition", "text", "Disposition"),
-    C("duplicate_id", "text", "Duplicate ID"), C("priority", "real", "Priority"),
-    C("objID", "id", "MAST Object ID"),
+# The columns of the TESS Input Catalog, version 8 (Stassun et al. 2019, AJ 158, 138; Paegert et al. 2021,
+# arXiv:2108.04778), in its order. What neither a catalogue file nor a header tells is empty.
+_STAR_TEXT = {
+    "version": "Version of the catalogue", "TYC": "TYC ID", "UCAC": "UCAC ID", "TWOMASS": "2MASS ID",
+    "SDSS": "SDSS ID", "ALLWISE": "ALLWISE ID", "GAIA": "Gaia DR2 ID", "APASS": "APASS ID", "objType": "Object Type",
+    "typeSrc": "Source of the type", "POSflag": "Source of Position", "PMflag": "Source of Proper Motion",
+    "PARflag": "Source of Parallax", "TWOMflag": "Flags of 2MASS", "TESSflag": "TESS Flag",
+    "SPFlag": "Stellar Properties Flag", "lumclass": "Luminosity Class", "disposition": "Disposition",
+    "EBVflag": "Source of E(B-V)", "distflag": "Source of the distance", "TeffFlag": "Source of T_eff",
+    "VmagFlag": "Source of V", "BmagFlag": "Source of B", "splists": "Special lists",
+}  # fmt: skip
+_STAR_WHOLE = ("HIP", "KIC", "numcont", "gaiaqflag", "starchareFlag", "raddflag", "wdflag")
+_STAR_UNITS = {
+    "ra": "deg", "dec": "deg", "pmRA": "mas/year", "pmDEC": "mas/year", "plx": "mas", "gallong": "deg",
+    "gallat": "deg", "eclong": "deg", "eclat": "deg", "prox": "arcsec", "Teff": "K", "logg": "cgs", "MH": "dex",
+    "rad": "solar units", "mass": "solar units", "rho": "solar units", "lum": "solar units", "d": "parsec",
+    "RA_orig": "deg", "Dec_orig": "deg", "Tmag": "mag", "GAIAmag": "mag",
+}  # fmt: skip
+_STAR_LABELS = {
+    "ID": "TIC ID", "HIP": "HIP ID", "KIC": "KIC ID", "ra": "Right ascension, epoch J2000",
+    "dec": "Declination, epoch J2000",
+    "pmRA": "Proper motion in right ascension", "pmDEC": "Proper motion in declination",
+    "plx": "Parallax", "Tmag": "TESS Mag.", "GAIAmag": "GAIA G Mag.", "Teff": "T_eff", "logg": "log(g)",
+    "MH": "Metallicity", "rad": "Stellar Radius", "mass": "Stellar Mass", "rho": "Stellar Density",
+    "lum": "Stellar Luminosity", "d": "Distance", "contratio": "Contam. Ratio: flux of neighbours over the star's",
+    "numcont": "Number of contaminating stars", "prox": "Distance of the nearest neighbour", "priority": "Priority",
+    "RA_orig": "Right ascension, epoch of the source", "Dec_orig": "Declination, epoch of the source",
+    "duplicate_id": "Duplicate ID", "objID": "MAST Object ID",
+}  # fmt: skip
+_STAR_NAMES = (
+    "ID", "version", "HIP", "TYC", "UCAC", "TWOMASS", "SDSS", "ALLWISE", "GAIA", "APASS", "KIC", "objType", "typeSrc",
+    "ra", "dec", "POSflag", "pmRA", "e_pmRA", "pmDEC", "e_pmDEC", "PMflag", "plx", "e_plx", "PARflag", "gallong",
+    "gallat", "eclong", "eclat", "Bmag", "e_Bmag", "Vmag", "e_Vmag", "umag", "e_umag", "gmag", "e_gmag", "rmag",
+    "e_rmag", "imag", "e_imag", "zmag", "e_zmag", "Jmag", "e_Jmag", "Hmag", "e_Hmag", "Kmag", "e_Kmag", "TWOMflag",
+    "prox", "w1mag", "e_w1mag", "w2mag", "e_w2mag", "w3mag", "e_w3mag", "w4mag", "e_w4mag", "GAIAmag", "e_GAIAmag",
+    "Tmag", "e_Tmag", "TESSflag", "SPFlag", "Teff", "e_Teff", "logg", "e_logg", "MH", "e_MH", "rad", "e_rad", "mass",
+    "e_mass", "rho", "e_rho", "lumclass", "lum", "e_lum", "d", "e_d", "ebv", "e_ebv", "numcont", "contratio",
+    "disposition", "duplicate_id", "priority", "eneg_EBV", "epos_EBV", "EBVflag", "eneg_Mass", "epos_Mass",
+    "eneg_Rad", "epos_Rad", "eneg_rho", "epos_rho", "eneg_logg", "epos_logg", "eneg_lum", "epos_lum", "eneg_dist",
+    "epos_dist", "distflag", "eneg_Teff", "epos_Teff", "TeffFlag", "gaiabp", "e_gaiabp", "gaiarp", "e_gaiarp",
+    "gaiaqflag", "starchareFlag", "VmagFlag", "BmagFlag", "splists", "e_RA", "e_Dec", "RA_orig", "Dec_orig",
+    "e_RA_orig", "e_Dec_orig", "raddflag", "wdflag", "objID",
 )  # fmt: skip
+
+
+def _star(name: str) -> Column:
+    if name in ("ID", "objID", "duplicate_id"):
+        return C(name, "id", _STAR_LABELS[name])
+    if name in _STAR_TEXT:
+        return C(name, "text", _STAR_TEXT[name])
+    label = _STAR_LABELS.get(name, "")
+    return C(name, "whole" if name in _STAR_WHOLE else "real", label, _STAR_UNITS.get(name, ""))
+
+
+STAR = _table(*(_star(name) for name in _STAR_NAMES))
 
 STAR_DISTANCE = C("dstArcSec", "real", "Distance (arcsec)", "arcsec", "Distance from the position asked for")
 

@@ -116,7 +116,12 @@ def _locate(index: Index, uri: str) -> Path | None:
 def _script(index: Index, base: str, uris: list[str]) -> str:
     lines = ["#!/bin/sh", "# Downloads into mastDownload/ of the working folder; run it again to go on.", "set -eu"]
     for uri in uris:
-        rows = index.select("SELECT obs_collection, obs_id, productFilename FROM products WHERE dataURI = ?", (uri,))
+        folder, slash, filename = uri.rpartition("/")
+        rows = index.select(
+            """SELECT o.obs_collection, o.obs_id, a.filename FROM artifacts AS a JOIN observations AS o
+               ON o.row = a.observation WHERE a.filename = ? AND a.base = ?""",
+            (filename, folder + slash),
+        )
         if not rows:
             lines.append(f"# not in this archive: {quote(uri, safe=':/')}")
             continue

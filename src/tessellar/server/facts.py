@@ -118,12 +118,14 @@ class Facts:
         """Files with the same group may belong to one observation, and are looked at together."""
         one_sector = self.sector is not None and self.sector_first in (None, self.sector)
         if self.tic and one_sector and self.kind in ("lightcurve", "tpf", "dv"):
-            return f"{self.author}/{self.tic}/{self.sector}/{self.cadence or 0:.0f}"
+            # Names of its validation reports tell no cadence, but in one sector TESS-SPOC has only one.
+            cadence = 0 if self.author == "TESS-SPOC" else self.cadence or 0
+            return f"{self.author}/{self.tic}/{self.sector}/{cadence:.0f}"
         return self.obs_id or self.filename
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return dict(vars(self))
+        """Return plain values, for JSON; what is not known is left out."""
+        return {name: value for name, value in vars(self).items() if value not in (None, {}, [])}
 
 
 def describe(root: Path, path: str, size: int) -> Facts | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tessellar.server.facts import Facts
-from tessellar.server.regions import circle, extent
+from tessellar.server.regions import circle
 
 _MISSION = ("SPOC", "TESScut")
 
@@ -40,12 +40,12 @@ class Rows:
     names: list[dict[str, Any]] = field(default_factory=list)
 
 
-def grouped(files: Iterable[tuple[str, Facts]], row_number: Callable[[str], int], dates: SectorDates) -> Rows:
+def grouped(files: Iterable[tuple[int, Facts]], row_number: Callable[[str], int], dates: SectorDates) -> Rows:
     """Make the rows of the files of one group.
 
     Parameters
     ----------
-    files : iterable of (path, Facts)
+    files : iterable of (key of the file, Facts)
         All files of one `Facts.group`.
     row_number : callable
         Gives the archive's row number (obsid) for ``collection/obs_id``.
@@ -61,8 +61,8 @@ def grouped(files: Iterable[tuple[str, Facts]], row_number: Callable[[str], int]
         observation = _observation(obs_id, obsid, [facts for _, facts in members], main, dates)
         rows.observations.append(observation)
         rows.products += [
-            {**_product(facts, observation), "path": path, "place": place}
-            for place, (path, facts) in enumerate(members)
+            {**_product(facts, observation), "file": file, "place": place}
+            for place, (file, facts) in enumerate(members)
         ]
     for _, facts in listed:
         if facts.tic and facts.ra is not None and facts.dec is not None:
@@ -82,7 +82,7 @@ def name_key(name: str) -> str:
     return "".join(name.lower().split()).replace("-", "").replace("_", "")
 
 
-def _observations(files: list[tuple[str, Facts]]) -> dict[str, list[tuple[str, Facts]]]:
+def _observations(files: list[tuple[int, Facts]]) -> dict[str, list[tuple[int, Facts]]]:
     """Give each file to an observation.
 
     Light curves and pixels go by their names. A single-sector validation report, and a
@@ -90,14 +90,14 @@ def _observations(files: list[tuple[str, Facts]]) -> dict[str, list[tuple[str, F
     """
     own = [item for item in files if item[1].obs_id and item[1].kind != "dv"]
     others = [item for item in files if item not in own]
-    observations: dict[str, list[tuple[str, Facts]]] = {}
-    for path, facts in own:
-        observations.setdefault(str(facts.obs_id), []).append((path, facts))
+    observations: dict[str, list[tuple[int, Facts]]] = {}
+    for file, facts in own:
+        observations.setdefault(str(facts.obs_id), []).append((file, facts))
     home = next(iter(sorted(observations)), None)
     if home is None:
         home = next((_made_up(facts) for _, facts in others if not facts.obs_id), None)
-    for path, facts in others:
-        observations.setdefault(home or str(facts.obs_id), []).append((path, facts))
+    for file, facts in others:
+        observations.setdefault(home or str(facts.obs_id), []).append((file, facts))
     return observations
 
 
@@ -127,10 +127,11 @@ def _observation(obs_id: str, obsid: int, members: list[Facts], main: Facts, dat
     ra, dec, region = known("ra"), known("dec"), known("region")
     if region is None and ra is not None and dec is not None:
         region = circle(ra, dec)
-    reach = extent(region) if region else None
     exposure = known("exposure") or known("cadence")
     if exposure is None and main.kind in ("lightcurve", "tpf", "cutout", "ffi"):
         exposure = ffi_cadence
+    if main.kind == "dv" and main.author not in _MISSION and _several(main):
+        exposure = None  # such a run joins sectors of different cadences; MAST tells none
     tic = known("tic")
     mission = main.author in _MISSION
     return {
@@ -162,8 +163,8 @@ def _observation(obs_id: str, obsid: int, members: list[Facts], main: Facts, dat
         "intentType": "calibration" if main.kind in ("cbv", "collateral", "other") else "science",
         "obsid": obsid,
         "objID": obsid + 1,
-        "dec_low": reach[0] if reach else None,
-        "dec_high": reach[1] if reach else None,
+        "camera": known("camera") if not _several(main) else None,
+        "ccd": known("ccd") if not _several(main) else None,
     }
 
 
@@ -175,7 +176,6 @@ def _dates(first: int | None, last: int | None, dates: SectorDates) -> tuple[flo
 
 
 def _product(facts: Facts, observation: Mapping[str, Any]) -> dict[str, Any]:
-    several = facts.sector_first is not None and facts.sector_first != facts.sector
     auxiliary = facts.kind in ("cbv", "collateral", "other")
     return {
         "obsID": observation["obsid"],
@@ -183,7 +183,7 @@ def _product(facts: Facts, observation: Mapping[str, Any]) -> dict[str, Any]:
         "dataproduct_type": observation["dataproduct_type"],
         "obs_id": observation["obs_id"],
         "description": facts.description,
-        "type": "C" if several else "S",
+        "type": "C" if _several(facts) else "S",
         "dataURI": facts.uri,
         "productType": "INFO" if facts.product in _INFO else "AUXILIARY" if auxiliary else "SCIENCE",
         "productGroupDescription": "Minimum Recommended Products" if facts.kind in _RECOMMENDED else None,
@@ -200,11 +200,16 @@ def _product(facts: Facts, observation: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _several(facts: Facts) -> bool:
+    return facts.sector_first is not None and facts.sector_first != facts.sector
+
+
 def _star(facts: Facts) -> dict[str, Any]:
     source = _STAR_SOURCES.index(facts.author) if facts.author in _STAR_SOURCES else len(_STAR_SOURCES)
+    # 0 is the rank of a catalogue.
     # A report tells less of the star than a light curve or target pixel file does.
-    rank = 2 * source + (facts.kind not in ("lightcurve", "tpf"))
-    fixed = {"ID": str(facts.tic), "ra": facts.ra, "dec": facts.dec, "objType": "STAR", "objID": facts.tic}
+    rank = 1 + 2 * source + (facts.kind not in ("lightcurve", "tpf"))
+    fixed = {"ID": facts.tic, "ra": facts.ra, "dec": facts.dec, "objType": "STAR", "objID": facts.tic}
     return {**facts.star, **fixed, "rank": rank}
 
 

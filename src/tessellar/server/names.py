@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from tessellar.server.database import Reader
 from tessellar.server.grouping import name_key
-from tessellar.server.index import Index
 
 _TIC = re.compile(r"\s*tic[\s_-]*0*(\d{1,10})\s*", re.IGNORECASE | re.ASCII)
 _NUMBER = r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
@@ -19,20 +19,20 @@ _HOURS = re.compile(
 _SEARCH_RADIUS = 0.000333
 
 
-def resolve(index: Index, names: Iterable[str]) -> list[dict[str, Any]]:
+def resolve(reader: Reader, names: Iterable[str]) -> list[dict[str, Any]]:
     """Return where names are, as MAST's name resolver says it; names that are not known are left out.
 
     Parameters
     ----------
-    index : Index
-        Knows the stars of the headers.
+    reader : Reader
+        Knows the stars of catalogues and headers.
     names : iterable of str
         ``TIC 25155310``, a name that a header gives to its star, or a position
         (degrees, or hours and degrees in sexagesimal notation).
     """
     found = []
     for name in names:
-        place = _tic(index, name) or _alias(index, name) or _position(name)
+        place = _tic(reader, name) or _alias(reader, name) or _position(name)
         if place is not None:
             canonical, resolver, ra, dec = place
             found.append(
@@ -51,19 +51,19 @@ def resolve(index: Index, names: Iterable[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _tic(index: Index, name: str) -> tuple[str, str, float, float] | None:
+def _tic(reader: Reader, name: str) -> tuple[str, str, float, float] | None:
     match = _TIC.fullmatch(name)
-    return _star(index, match[1]) if match else None
+    return _star(reader, int(match[1])) if match else None
 
 
-def _alias(index: Index, name: str) -> tuple[str, str, float, float] | None:
-    rows = index.select("SELECT DISTINCT tic FROM names WHERE key = ?", (name_key(name),))
+def _alias(reader: Reader, name: str) -> tuple[str, str, float, float] | None:
+    rows = reader.select("SELECT DISTINCT tic FROM names WHERE key = ?", (name_key(name),))
     # A name of two stars is a name of neither.
-    return _star(index, str(rows[0][0])) if len(rows) == 1 else None
+    return _star(reader, rows[0][0]) if len(rows) == 1 else None
 
 
-def _star(index: Index, tic: str) -> tuple[str, str, float, float] | None:
-    rows = index.select('SELECT "ra", "dec" FROM tic WHERE ID = ?', (tic,))
+def _star(reader: Reader, tic: int) -> tuple[str, str, float, float] | None:
+    rows = reader.select('SELECT "ra", "dec" FROM tic WHERE ID = ?', (tic,))
     return (f"TIC {tic}", "TIC", *rows[0]) if rows else None
 
 

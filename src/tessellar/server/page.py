@@ -23,21 +23,27 @@ def page(index: Index, base: str) -> str:
         The URL of this archive, without a path.
     """
     report = index.report
-    kinds = index.select(
-        """SELECT project, description, count(*), sum(size) FROM products
-           GROUP BY project, description ORDER BY project, description"""
-    )
+    with index.reading() as reader:
+        kinds = reader.known(
+            """SELECT project, description, sum(files), sum(bytes) FROM artifact_kinds JOIN (SELECT kind, count(*) AS
+               files, sum(size) AS bytes FROM artifacts GROUP BY kind) ON kind = row
+               GROUP BY project, description ORDER BY project, description"""
+        )
+        sectors = [
+            sector
+            for (sector,) in reader.known("SELECT DISTINCT sequence_number FROM observations ORDER BY 1")
+            if sector
+        ]
     rows = "".join(
         f"<tr><td>{escape(str(author))}</td><td>{escape(str(what))}</td><td class=n>{count}</td>"
         f"<td class=n>{_size(size)}</td></tr>"
         for author, what, count, size in kinds
     )
-    sectors = [row[0] for row in index.select("SELECT DISTINCT sequence_number FROM observations ORDER BY 1") if row[0]]
     url = escape(base)
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>tessellar archive</title>
 <style>{_STYLE}</style><h1>A TESS archive</h1>
 <p>{report.products} files ({_size(report.size)}) in {report.observations} observations of {report.targets} stars,
-sectors {escape(_ranges(sectors)) or "none"}.
+sectors {escape(_ranges(sectors)) or "none"}; the catalogue has {report.stars} stars.
 {report.foreign} other files are not served, {report.damaged} are damaged, {report.duplicates} stand twice.</p>
 <table><tr><th>author<th>what<th>files<th>size</tr>{rows}</table>
 <h2>tessellar</h2><pre>tessellar --archive {url} find "TIC 25155310"</pre>

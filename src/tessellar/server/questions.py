@@ -149,8 +149,8 @@ def cone_of(params: Mapping[str, Any]) -> tuple[float, float, float]:
     return ra % 360, dec, radius
 
 
-def row_numbers(value: Any) -> list[int]:
-    """Return the row numbers of ``"1,2"``, a number, or a list of them.
+def row_numbers(value: Any, name: str = "obsid") -> list[int]:
+    """Return the whole numbers of ``"1,2"``, a number, or a list of them.
 
     Raises
     ------
@@ -161,7 +161,8 @@ def row_numbers(value: Any) -> list[int]:
     words = [str(part).strip() for part in parts if str(part).strip()]
     wrong = next((word for word in words if not word.isdecimal() or len(word) > 18), None)
     if wrong is not None:
-        raise QueryError(f"obsid {wrong!r} is not a whole number: ask with obsid, not obs_id")
+        hint = ": ask with obsid, not obs_id" if name == "obsid" else ""
+        raise QueryError(f"{name} {_short(wrong)} is not a whole number{hint}")
     return [int(word) for word in words]
 
 
@@ -207,9 +208,12 @@ def _equal(column: Column, items: Sequence[Any]) -> Sql:
 def _several(column: Column, items: Sequence[Any], separator: Any) -> Sql:
     """A cell with several values, as ``OPTICAL;UV``, has each of them."""
     mark = str(separator)
+    alone, values = _equal(column, items)
     cell = f"""? || replace(lower("{column.name}"), ? || ' ', ?) || ?"""
-    condition = f"EXISTS (SELECT 1 FROM json_each(?) WHERE instr({cell}, value) > 0)"
-    return condition, [json.dumps([f"{mark}{str(item).strip().lower()}{mark}" for item in items]), *[mark] * 4]
+    # Most cells have only one value, and those are looked up at once.
+    among = f"""instr("{column.name}", ?) > 0 AND EXISTS (SELECT 1 FROM json_each(?) WHERE instr({cell}, value) > 0)"""
+    wanted = json.dumps([f"{mark}{str(item).strip().lower()}{mark}" for item in items])
+    return f"{alone} OR {among}", [*values, mark, wanted, *[mark] * 4]
 
 
 def _value(column: Column, item: Any) -> Any:
@@ -218,7 +222,7 @@ def _value(column: Column, item: Any) -> Any:
     if column.kind == "flag":
         return 1 if str(item).strip().lower() in ("1", "true", "t") else 0
     if column.kind == "id":
-        return next(iter(row_numbers([item])), None)
+        return next(iter(row_numbers([item], column.name)), None)
     return _number(item, column.name)
 
 

@@ -59,15 +59,13 @@ def image_outline(keys: Keys) -> tuple[str, float, float] | None:
     return "POLYGON " + " ".join(f"{a:.6f} {d:.6f}" for a, d in outline), ra, dec
 
 
-def extent(region: str) -> tuple[float, float] | None:
-    """Return the lowest and highest declination that a footprint can reach, or None if it cannot be read."""
+def bounding_cap(region: str) -> tuple[float, float, float] | None:
+    """Return centre and radius (degrees) of a cap around a footprint, or None if that cannot be read."""
     shape = _shape(region)
     if shape is None:
         return None
-    centre, radius, _ = shape
-    dec = math.degrees(math.asin(max(-1.0, min(1.0, centre[2]))))
-    reach = math.degrees(radius) + 1e-9
-    return max(-90.0, dec - reach), min(90.0, dec + reach)
+    (x, y, z), radius, _ = shape
+    return math.degrees(math.atan2(y, x)) % 360, math.degrees(math.atan2(z, math.hypot(x, y))), math.degrees(radius)
 
 
 def touches(region: str, ra: float, dec: float, radius: float) -> bool:

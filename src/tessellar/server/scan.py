@@ -20,6 +20,16 @@ class Entry:
     size: int
     mtime_ns: int
 
+    @property
+    def folder(self) -> str:
+        """The folder that it lies in, below the one that is served; empty for that one itself."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """Its name without the folder."""
+        return self.path.rpartition("/")[2]
+
 
 @dataclass
 class Skipped:
@@ -54,8 +64,8 @@ def checked_folder(directory: str | os.PathLike[str]) -> Path:
         raise InputError(f"{path!s}: cannot be opened as a folder: {error}") from error
 
 
-def walk(root: Path, skipped: Skipped) -> Iterator[Entry]:
-    """Give the files below `root`, folder by folder.
+def walk(root: Path, skipped: Skipped) -> Iterator[tuple[str, list[Entry]]]:
+    """Give the folders below `root` with the files that lie in each.
 
     Names that begin with a dot are left out, and so is the folder of ExoFOP data, whose
     files are not for everybody. A link to a file counts where it
@@ -77,6 +87,7 @@ def walk(root: Path, skipped: Skipped) -> Iterator[Entry]:
         except OSError:
             skipped.unreadable.append(folder or ".")
             continue
+        files = []
         for entry in entries:
             if entry.name.startswith(".") or not _printable(entry.name):
                 continue
@@ -86,9 +97,10 @@ def walk(root: Path, skipped: Skipped) -> Iterator[Entry]:
                     if path != EXOFOP_FOLDER:
                         waiting.append(path)
                 elif file := _file(root, path, entry, skipped):
-                    yield file
+                    files.append(file)
             except OSError:
                 skipped.unreadable.append(path)
+        yield folder, files
 
 
 def real_file(root: Path, path: str) -> Path | None:
