@@ -35,6 +35,14 @@ class AperturePixel(IntFlag):
     CENTROID = 8
 
 
+class PixelFlag(IntFlag):
+    """Bits of `Stamp.pixel_flags`: what is known of one pixel in one cadence."""
+
+    NOT_USED_FOR_BACKGROUND = 1
+    EXCLUDED = 2
+    BACKGROUND_JUMP = 4
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Stamp:
     """Pixels of one part of one CCD over time. Frozen: its arrays cannot be written to.
@@ -66,6 +74,8 @@ class Stamp:
         asked for; `sky` is always the WCS.
     pos_corr : array (n, 2), optional
         Offset of the target from its mean place, column and row, in pixels.
+    pixel_flags : array (n, rows, cols), uint8, optional
+        Flags of `PixelFlag`.
     background_subtracted : bool
         False where `images` still hold the sky, as in TESScut cut-outs.
 
@@ -103,6 +113,7 @@ class Stamp:
     aperture: NDArray[np.int32] | None = None
     wcs: WCS | Header | None = None
     pos_corr: NDArray[Any] | None = None
+    pixel_flags: NDArray[np.uint8] | None = None
     background_subtracted: bool = True
 
     def __post_init__(self) -> None:
@@ -110,14 +121,14 @@ class Stamp:
             raise InputError(f"images of {self.origin} have shape {np.shape(self.images)}: give (cadences, rows, cols)")
         count, *shape = self.images.shape
         expected = {
-            **dict.fromkeys(("images", "errors", "background"), (count, *shape)),
+            **dict.fromkeys(("images", "errors", "background", "pixel_flags"), (count, *shape)),
             **dict.fromkeys(("time", "timecorr", "cadenceno", "quality"), (count,)),
             "aperture": tuple(shape),
             "pos_corr": (count, 2),
         }
         for name, wanted in expected.items():
             value = getattr(self, name)
-            if value is None and name in ("aperture", "pos_corr"):
+            if value is None and name in ("aperture", "pos_corr", "pixel_flags"):
                 continue
             if np.shape(value) != wanted:
                 raise InputError(
@@ -191,6 +202,8 @@ class Stamp:
         cut: dict[str, Any] = {name: getattr(self, name)[:, row, col] for name in ("images", "errors", "background")}
         if self.aperture is not None:
             cut["aperture"] = self.aperture[row, col]
+        if self.pixel_flags is not None:
+            cut["pixel_flags"] = self.pixel_flags[:, row, col]
         if self.sky is not None:
             cut["wcs"] = self.sky[row, col]
         return replace(self, corner=(self.corner[0] + col.start, self.corner[1] + row.start), **cut)
@@ -198,6 +211,7 @@ class Stamp:
     def reordered(self, order: NDArray[Any]) -> Stamp:
         """The same stamp with the cadences of `order`: an index array, a slice or a boolean array."""
         per_cadence = {"images", "errors", "background", "time", "timecorr", "cadenceno", "quality", "pos_corr"}
+        per_cadence.add("pixel_flags")
         names = [each.name for each in fields(self) if each.name in per_cadence]
         return replace(self, **{name: getattr(self, name)[order] for name in names if getattr(self, name) is not None})
 
