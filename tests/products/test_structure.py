@@ -4,12 +4,15 @@ import gzip
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tessellar.errors import Corrupt, MissingInput
 from tessellar.products import check_structure, read, write_light_curve
+from tessellar.products.fitsfile import FitsFile
 
 from .conftest import META, aperture, light_curve_columns
 
@@ -140,3 +143,18 @@ def test_unknown_kinds_have_no_structure_and_missing_files_are_missing(tmp_path:
     assert check_structure(path) == ()
     with pytest.raises(MissingInput):
         check_structure(tmp_path / "nowhere.fits")
+
+
+def test_a_validation_time_series_that_counts_its_primary_part_is_whole(tmp_path):
+    """MAST's own notebook finds the events as NEXTEND - 2: the mission's files count one part more than there is."""
+    tables = [fits.BinTableHDU.from_columns([fits.Column("TIME", "D", array=np.zeros(3))]) for _ in range(3)]
+    primary = fits.PrimaryHDU(header=fits.Header({"NEXTEND": 4, "NUMTCES": 2, "TELESCOP": "TESS"}))
+    whole = tmp_path / "tess2018206190142-s0001-s0001-0000000025155310-00106_dvt.fits"
+    fits.HDUList([primary, *tables]).writeto(whole)
+    assert "fits blocks" in check_structure(whole)
+    assert len(FitsFile(whole).hdus) == 4
+    cut = tmp_path / "cut_dvt.fits"
+    fits.HDUList([primary, *tables[:2]]).writeto(cut)
+    for check in (check_structure, FitsFile):
+        with pytest.raises(Corrupt, match="2 of its 3 extensions are there"):
+            check(cut)

@@ -19,7 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import Corrupt, MissingInput, NoPermission, Unrecognised
-from tessellar.products.keywords import BLOCK, LONGEST_HEADER, Value, data_size, has_end, padded, parse_header
+from tessellar.products.keywords import (
+    BLOCK,
+    LONGEST_HEADER,
+    Value,
+    data_size,
+    extensions_told,
+    has_end,
+    padded,
+    parse_header,
+)
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -181,8 +190,8 @@ class FitsFile:
             name = keys.get("EXTNAME")
             hdus.append(Hdu(len(hdus), name if isinstance(name, str) else "", keys, start, data_start, size))
             start = data_start + padded(size)
-        told = hdus[0].keys.get("NEXTEND")
-        if isinstance(told, int) and len(hdus) <= told:
+        told = extensions_told(hdus[0].keys)
+        if told is not None and len(hdus) <= told:
             raise Corrupt(f"{self.path}: cut short: {len(hdus) - 1} of its {told} extensions are there; fetch it again")
         return hdus
 

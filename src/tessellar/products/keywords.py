@@ -23,6 +23,23 @@ _STRING = re.compile(r"\s*'((?:[^']|'')*)'")
 _INTEGER = re.compile(r"[+-]?\d+")
 
 
+def extensions_told(primary: Keys) -> int | None:
+    """Return how many extensions a primary header promises; None if it does not tell.
+
+    That of a validation time series counts the primary part too in NEXTEND. It has a table an event, and one
+    of statistics.
+
+    Examples
+    --------
+    >>> extensions_told({"NEXTEND": 2}), extensions_told({"NEXTEND": 5, "NUMTCES": 3}), extensions_told({})
+    (2, 4, None)
+    """
+    told, events = primary.get("NEXTEND"), primary.get("NUMTCES")
+    if isinstance(events, int) and not isinstance(events, bool):
+        return events + 1
+    return told if isinstance(told, int) else None
+
+
 def has_end(block: bytes) -> bool:
     """Tell whether one header block of 2880 bytes holds the END card."""
     at = block.find(_END)

@@ -17,7 +17,17 @@ from xml.etree import ElementTree as ET
 
 from tessellar.errors import Corrupt, MissingInput, NoPermission
 from tessellar.products.checksum import WHOLE, ones_sum
-from tessellar.products.keywords import BLOCK, LONGEST_HEADER, Keys, Value, data_size, has_end, padded, parse_header
+from tessellar.products.keywords import (
+    BLOCK,
+    LONGEST_HEADER,
+    Keys,
+    Value,
+    data_size,
+    extensions_told,
+    has_end,
+    padded,
+    parse_header,
+)
 
 _CHUNK = 1024 * BLOCK
 
@@ -102,7 +112,7 @@ def _checker_for(name: str) -> _Checker | None:
 
 def _check_fits(path: Path, stream: _Readable, checksums: Checksums) -> tuple[str, ...]:
     found: set[str] = set()
-    told: Value = None
+    told: int | None = None
     index = 0
     while True:
         block = stream.read(BLOCK)
@@ -114,9 +124,9 @@ def _check_fits(path: Path, stream: _Readable, checksums: Checksums) -> tuple[st
             raise Corrupt(f"{path}: {what} (they begin with {block[:16]!r}); fetch it again")
         keys, made = _check_part(path, stream, block, index, checksums)
         found |= made
-        told = told if index else keys.get("NEXTEND")
+        told = told if index else extensions_told(keys)
         index += 1
-    if isinstance(told, int) and index <= told:
+    if told is not None and index <= told:
         raise Corrupt(f"{path}: cut short: {index - 1} of its {told} extensions are there; fetch it again")
     return ("fits blocks", *sorted(found))
 
