@@ -29,6 +29,7 @@ from tessellar.server.exofop import Exofop, exofop_routes
 from tessellar.server.index import Index
 from tessellar.server.names import resolve
 from tessellar.server.page import page
+from tessellar.server.tesscut import tesscut_routes
 
 _log = logging.getLogger("tessellar.server")
 
@@ -113,6 +114,7 @@ def _routes() -> list[BaseRoute]:
         Route("/api/v0.1/path_lookup", look_up_cloud),
         Route("/api/v0.1/path_lookup/", look_up_cloud),
         Route("/whoami", _who_am_i),
+        *tesscut_routes(),
         exofop_routes(),
     ]
 
