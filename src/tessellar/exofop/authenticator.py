@@ -1,0 +1,327 @@
+"""Login to ExoFOP: one try with a password, sessions kept for later, cookies for their own host only."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import time
+from contextlib import suppress
+from http.cookiejar import Cookie, CookieJar
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from tessellar import config
+from tessellar.errors import ArchiveError, AuthError, NoPermission, UnexpectedReply
+from tessellar.exofop import credentials
+from tessellar.exofop.sessions import UNTOLD_LIFE, Session, SessionFile
+from tessellar.net import Reply, Transport, run
+
+_log = logging.getLogger(__name__)
+
+_REFUSED = re.compile(r"invalid\s+(?:username|user name)\s+or\s+password", re.IGNORECASE)
+_LOGGED_IN = re.compile(r"log\s*out|sign\s*out", re.IGNORECASE)
+_SESSION = "PHPSESSID"
+
+
+class SessionCookies(CookieJar):
+    """The cookies of a session, for other HTTP clients; they do not show when it is printed."""
+
+    def __repr__(self) -> str:
+        return f"<SessionCookies of {', '.join(sorted({cookie.domain for cookie in self})) or 'nobody'}>"
+
+    __str__ = __repr__
+
+
+class ExoFOPAuthenticator:
+    """Manages sessions and login to ExoFOP.
+
+    A session that is kept from an earlier login is used. Where there is none,
+    the password is taken from `credential_file_path`, from the environment
+    (``TESSELLAR_EXOFOP_PASSWORD``), or from the system's keyring, and if
+    somebody sits at a terminal, they are asked; else `login` waits for it.
+
+    Parameters
+    ----------
+    username : str, optional
+        The ExoFOP username. If not provided, that of the credential file, or of
+        ``TESSELLAR_EXOFOP_USER``; else user will be prompted to enter.
+    cookies_dir : str, optional
+        Where sessions are kept, one file per user and host, which nobody else
+        can read; by default in your config folder.
+    buffer_hours : int
+        A session that ends sooner than this is renewed.
+    credential_file_path : str, optional
+        ``.txt`` with lines ``username=...``, ``password=...``, or ``.yaml``. It names the user.
+    number_of_cookie_jars : int
+        How many sessions are opened, and used in turn: ExoFOP answers one request of a session at a time.
+
+    Attributes
+    ----------
+    username : str
+        The ExoFOP username used for login.
+
+    Raises
+    ------
+    InputError
+        If nobody names a user.
+    ArchiveError
+        If ExoFOP cannot be reached.
+
+    Examples
+    --------
+    >>> from tessellar.exofop import ExoFOPAuthenticator
+    >>> authenticator = ExoFOPAuthenticator(username="lovelace")
+    >>> authenticator
+    ExoFOPAuthenticator(username='lovelace')
+    """
+
+    BASE_URL = "https://exofop.ipac.caltech.edu"
+
+    def __init__(
+        self,
+        username: str | None = None,
+        cookies_dir: str | None = None,
+        buffer_hours: int = 1,
+        credential_file_path: str | None = None,
+        number_of_cookie_jars: int = 3,
+    ) -> None:
+        self.buffer_hours = buffer_hours
+        self.number_of_cookie_jars = max(1, int(number_of_cookie_jars))
+        self._credential_file = credential_file_path
+        self._base = config.load().exofop_url
+        self.username = self._named(username)
+        folder = Path(cookies_dir).expanduser() if cookies_dir is not None else None
+        self._file = SessionFile(folder, self.username, urlsplit(self._base).netloc)
+        self._sessions = self._file.read()
+        self._turn = 0
+        self._lock = threading.RLock()
+        self.kept_in: Path | None = self._file.path if self._sessions else None
+        if not self.logged_in and (self._known_password() is not None or credentials.can_ask()) and not self.login():
+            _log.warning("ExoFOP refused the login of %s", self.username)
+
+    def __repr__(self) -> str:
+        return f"ExoFOPAuthenticator(username={self.username!r})"
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether there is a session that lives long enough; the network is not asked."""
+        return any(session.lives(self.buffer_hours * 3600.0) for session in self._sessions)
+
+    @property
+    def expires(self) -> float | None:
+        """When the last session ends, in seconds since 1970; None without one."""
+        return max((session.expires for session in self._sessions if session.lives()), default=None)
+
+    @property
+    def cookies(self) -> SessionCookies:
+        """The cookies of the next session in turn; logs in first where that is needed.
+
+        Raises
+        ------
+        AuthError
+            If that is not possible.
+        """
+        session = self._next()
+        host = urlsplit(self._base).hostname or ""
+        jar = SessionCookies()
+        for name, value in session.cookies.items():
+            jar.set_cookie(_cookie(name, value, host, session.expires, secure=self._base.startswith("https:")))
+        return jar
+
+    def login(self, password: str | None = None) -> bool:
+        """Login to ExoFOP and return True if successful.
+
+        Without a `password`, a session that lives is enough; else the
+        password comes from where the class says, or whoever sits at the
+        terminal is asked for it. A password is tried once.
+
+        Parameters
+        ----------
+        password : str, optional
+            The ExoFOP password. Better let yourself be asked for it than write it into code.
+
+        Returns
+        -------
+        bool
+            False if ExoFOP does not accept it.
+
+        Raises
+        ------
+        AuthError
+            If no password is known and nobody can be asked.
+        ArchiveError
+            If ExoFOP cannot be reached, or answers neither yes nor no.
+        """
+        with self._lock:
+            if password is None and self.logged_in:
+                return True
+            return self._login_with(password)
+
+    def renew(self) -> bool:
+        """Log in anew if the password is known without asking; return whether that went well.
+
+        For when ExoFOP has ended a session before its time.
+        """
+        with self._lock:
+            password = self._known_password()
+            return password is not None and self._login_with(password)
+
+    def confirm(self) -> None:
+        """Make sure that ExoFOP still knows the session in turn; log in anew if it does not, and the password is known.
+
+        Without it, one would be given what the public may see, and not be told.
+
+        Raises
+        ------
+        AuthError
+            If the session has ended, and nobody can log in anew.
+        """
+        with self._lock:
+            page = run(self._ask("index.php", self._next())).body.decode("utf-8", "replace")
+            if _LOGGED_IN.search(page) or self.renew():
+                return
+            self._sessions = []
+            raise AuthError(f"{self._base}: the session of {self.username} has ended; log in again", url=self._base)
+
+    def logout(self) -> bool:
+        """End the sessions, here and at ExoFOP; return whether there were any.
+
+        Raises
+        ------
+        NoPermission
+            If what is kept of them cannot be removed.
+        """
+        with self._lock:
+            sessions, self._sessions = self._sessions, []
+            self.kept_in = None
+            there = self._file.forget() or bool(sessions)
+            for session in sessions:
+                with suppress(ArchiveError):
+                    run(self._ask("logout.php", session))
+            return there
+
+    def private_headers(self, url: str) -> dict[str, str]:
+        """Return the headers that tell ExoFOP who asks; none for the URL of anybody else."""
+        if _origin(url) != _origin(self._base):
+            return {}
+        return {"Cookie": self._next().header}
+
+    # --------------------------------------------------------------------------------------------
+
+    def _named(self, username: str | None) -> str:
+        if self._credential_file is not None:
+            return credentials.read_credential_file(self._credential_file).username
+        if username is not None and str(username).strip():
+            return str(username).strip()
+        environment = credentials.from_environment()
+        return environment.username if environment is not None else credentials.ask_username()
+
+    def _known_password(self) -> str | None:
+        return credentials.known_password(self.username, self._file.host, self._credential_file)
+
+    def _next(self) -> Session:
+        with self._lock:
+            if not self.logged_in and not self.login():
+                raise AuthError(f"{self._base}: the login of {self.username} was refused", url=self._base)
+            living = [session for session in self._sessions if session.lives(self.buffer_hours * 3600.0)]
+            self._turn += 1
+            return living[self._turn % len(living)]
+
+    def _login_with(self, password: str | None) -> bool:
+        password = password if password is not None else self._known_password()
+        asked = password is None
+        if password is None:
+            if not credentials.can_ask():
+                raise AuthError(
+                    f"{self.username} is not logged in at {urlsplit(self._base).netloc}, and no password is known: run "
+                    f"tessellar exofop login, or set {credentials.PASSWORD_VARIABLE}",
+                    url=self._base,
+                )
+            password = credentials.ask_password(self.username)
+        sessions = run(self._open_sessions(password))
+        if asked:
+            sys.stderr.write("Login was successful.\n" if sessions else "Login was not successful.\n")
+        if not sessions:
+            return False
+        self._sessions = sessions
+        try:
+            self._file.write(sessions)
+            self.kept_in = self._file.path
+        except NoPermission as error:
+            self.kept_in = None
+            _log.warning("%s; it holds for this process only", error)
+        return True
+
+    async def _open_sessions(self, password: str) -> list[Session]:
+        found: list[Session] = []
+        for _ in range(self.number_of_cookie_jars):
+            try:
+                session = await self._open_session(password)
+            except ArchiveError:
+                if not found:
+                    raise
+                break
+            if session is None:
+                break
+            found.append(session)
+        return found
+
+    async def _open_session(self, password: str) -> Session | None:
+        """Send the login form, once; a session is one whose login ExoFOP has confirmed."""
+        form = {"username": self.username, "password": password, "ref": "login_user", "ref_page": "/tess/"}
+        # A transport of its own: no cookie of another session goes with the form.
+        async with Transport(config.load()) as transport:
+            try:
+                reply = await transport.post_form(f"{self._base}password_check.php", form)
+            except AuthError:
+                return None
+        page = reply.body.decode("utf-8", "replace")
+        if _REFUSED.search(page):
+            return None
+        session = self._session_of(reply)
+        if session is not None and not self._confirms(reply, page):
+            page = (await self._ask("index.php", session)).body.decode("utf-8", "replace")
+            session = session if _LOGGED_IN.search(page) else None
+        if session is None:
+            raise UnexpectedReply(
+                f"{self._base}password_check.php answered neither yes nor no to the login of {self.username}; "
+                "try again later",
+                url=self._base,
+            )
+        return session
+
+    def _session_of(self, reply: Reply) -> Session | None:
+        if not reply.cookies:
+            return None
+        ends = [reply.expires.get(name) for name in ([_SESSION] if _SESSION in reply.cookies else reply.cookies)]
+        known = [end for end in ends if end is not None]
+        return Session(dict(reply.cookies), min(known) if known else time.time() + UNTOLD_LIFE)
+
+    def _confirms(self, reply: Reply, page: str) -> bool:
+        """Whether an answer says that somebody is logged in: it offers the way out, or leads to where they wanted."""
+        if _origin(reply.url) != _origin(self._base):
+            return False
+        home = {urlsplit(urljoin(self._base, each)).path for each in ("index.php", ".", "/tess/", "/tess/index.php")}
+        return bool(_LOGGED_IN.search(page)) or urlsplit(reply.url).path in home
+
+    async def _ask(self, page: str, session: Session) -> Reply:
+        async with Transport(config.load()) as transport:
+            return await transport.get(f"{self._base}{page}", private={"Cookie": session.header})
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _cookie(name: str, value: str, host: str, expires: float, *, secure: bool) -> Cookie:
+    # A host without a dot gets the suffix that cookie jars look for.
+    domain = host if "." in host else f"{host}.local"
+    options: dict[str, Any] = {"port": None, "port_specified": False, "domain_specified": False}
+    return Cookie(
+        0, name, value, domain=domain, domain_initial_dot=False, path="/", path_specified=True, secure=secure,
+        expires=int(expires), discard=False, comment=None, comment_url=None, rest={"HttpOnly": ""}, **options,
+    )  # fmt: skip

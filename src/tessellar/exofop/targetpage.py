@@ -1,0 +1,162 @@
+"""All that ExoFOP has of one star in one answer: the JSON of ``target.php``, read into tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from astropy.table import Table
+
+from tessellar.errors import UnexpectedReply
+from tessellar.exofop.asking import read_json
+from tessellar.exofop.columns import make_table
+from tessellar.exofop.parsing import plain
+from tessellar.products.exofoptables import COLUMNS
+
+
+def _both(names: Mapping[str, str], error: str = "err") -> dict[str, str]:
+    """Name the quantities and, with the key ``_e``, their errors."""
+    return {
+        key: name for short, long in names.items() for key, name in ((short, long), (f"{short}_e", f"{long} {error}"))
+    }
+
+
+# Keys of a table's rows, and the columns that they are in the table of the download page.
+_PLANET = {
+    "name": "Name", "toi": "TOI",
+    **_both({
+        "epoch": "Epoch (BJD)", "per": "Period (days)", "dur": "Duration (hours)", "dep_m": "Depth (mmag)",
+        "dep_p": "Depth (ppm)", "rad": "Radius (R_Earth)", "inc": "Inclination (deg)", "rr": "Rad_p/Rad_s",
+        "ar": "a/Rad_s", "imp": "Impact Parameter b", "mass": "Mass (M_Earth)", "sma": "Semi-Major Axis (AU)",
+        "ecc": "Eccentricity", "arg": "Arg of Periastron (deg)", "ins": "Insolation (Earth Flux)",
+        "eqt": "Equilibrium Temp (K)", "dens": "Fitted Stellar Density (g/cm3)", "time": "Time of Periastron (BJD)",
+        "vsa": "Velocity Semi-amp (m/s)", "snr": "SNR",
+    }),
+}  # fmt: skip
+_STAR = {
+    "tel": "Telescope", "inst": "Instrument", "fitq": "Fit Quality",
+    **_both({
+        "teff": "Teff (K)", "logg": "log(g)", "srad": "Radius (R_Sun)", "logr": "logR'HK", "sindex": "S-index",
+        "halpha": "H-alpha", "vsini": "vsini (km/s)", "rotper": "Rotation Period (days)", "met": "Metallicity",
+        "mass": "Mass (M_Sun)", "dens": "Density (g/cm^3)", "lum": "Luminosity (L_Sun)", "otime": "Obs Time (BJD)",
+        "rv": "RV (m/s)", "dist": "Distance (pc)", "age": "Age (Gyr)", "snr": "SNR",
+    }),
+}  # fmt: skip
+_KEYS: Mapping[str, Mapping[str, str]] = {
+    "planet_parameters": _PLANET,
+    "stellar_parameters": _STAR,
+    "stellar_companions": {
+        **_both({"sep": "Separation (arcsec)", "pa": "Pos Angle E of N (deg)", "dmag": "Delta Mag"}, "Error"),
+        "filt": "Filter", "odate": "Observation Date (UT)",
+    },
+    "magnitudes": {"band": "Band", "value": "Value", "value_e": "Value err", "mtabname": "Table"},
+    "imaging": {
+        "itel": "Telescope", "iinst": "Instrument", "ifilt": "Filter", "itype": "Image Type", "ipix": "Pixel Scale",
+        "ipsf": "PSF", "icont": "Contrast", "idate": "Obs Date",
+    },
+    "spectroscopy": {
+        "stel": "Telescope", "sinst": "Instrument", "ssres": "Spectral resolution", "swave": "Wavelength coverage",
+        "ssnr1": "SNR/resolution", "ssnr2": "SNR wavelength", "sapp": "Appropriate to PRV", "sdate": "Obs Date",
+    },
+    "time_series": {
+        "tstel": "Telescope", "tscam": "Camera", "tsfilt": "Filter", "tspix": "Pixel Scale", "tspsf": "PSF",
+        "tspar": "Phot Aperture Rad", "tstcov": "Transit Coverage", "tsmag": "Delta Mag", "tsdate": "Obs Date",
+        "tsdur": "Obs Duration", "tsnum": "Num Obs", "tstype": "Obs Type",
+    },
+    "files": {
+        "ftype": "Type", "fname": "File Name", "fid": "File ID", "ftoi": "TOI", "fdate": "Date", "fdesc": "Description",
+    },
+}  # fmt: skip
+
+#: The tables that the page of a target has.
+ON_PAGE = frozenset(_KEYS)
+
+# Whose row it is stands under the same words in all tables, after a letter or two of the table's own.
+_OWNER = re.compile(r"[a-z]{0,2}(user|group|tag|notes|date)$")
+_OWNERS = {"user": "User", "group": "Group", "tag": "Tag", "notes": "Notes", "date": "Date"}
+_SOURCES = {"tic": "TIC", "toi": "TOI", "k2": "K2", "kepler": "Kepler", "nexsci": "Exoplanet Archive"}
+_FREE_TEXT = frozenset({"Notes", "Description"})
+
+
+class TargetPage:
+    """What ``target.php?json`` says of one star.
+
+    Parameters
+    ----------
+    text : str
+        The answer.
+    where : str
+        Its URL, for messages.
+
+    Raises
+    ------
+    UnexpectedReply
+        If it is not the page of a target.
+    """
+
+    def __init__(self, text: str, where: str) -> None:
+        page = read_json(text, where)
+        if not isinstance(page, dict) or "basic_info" not in page:
+            raise UnexpectedReply(f"{where}: JSON, but not the page of a target")
+        self._page: dict[str, Any] = page
+        self._where = where
+
+    @property
+    def tic(self) -> str:
+        """The TIC id of the star."""
+        return str((self._page.get("basic_info") or {}).get("tic_id") or "")
+
+    @property
+    def names(self) -> list[str]:
+        """What the star is called."""
+        told = str((self._page.get("basic_info") or {}).get("star_names") or "")
+        return [name.strip() for name in told.split(",") if name.strip()]
+
+    @property
+    def coordinates(self) -> dict[str, float]:
+        """Right ascension, declination (degrees, ICRS), galactic and ecliptic place, proper motion (mas/yr)."""
+        found = {}
+        for key, value in (self._page.get("coordinates") or {}).items():
+            try:
+                found[str(key)] = float(value)
+            except (TypeError, ValueError):
+                continue
+        return found
+
+    def has(self, name: str) -> bool:
+        """Whether the page has a table, and all that its download page would have: tags, where it has rows."""
+        rows = self._page.get(name)
+        if name not in ON_PAGE or not isinstance(rows, list):
+            return False
+        data = [row for row in rows if isinstance(row, dict) and "prov" not in row]
+        return "Tag" not in COLUMNS[name] or all("Tag" in {_column(name, key) for key in row} for row in data)
+
+    def table(self, name: str) -> Table:
+        """Return one of the tables of `ON_PAGE`, with the columns of its download page."""
+        rows = self._page.get(name) or []
+        if not isinstance(rows, Sequence) or not all(isinstance(row, dict) for row in rows):
+            raise UnexpectedReply(f"{self._where}: its {name} are no rows")
+        found: list[dict[str, Any]] = []
+        source = ""
+        for row in rows:
+            if "prov" in row:
+                source = _SOURCES.get(str(row["prov"]).lower(), str(row.get("prov_title") or row["prov"]))
+                continue
+            cells = {_column(name, key): value for key, value in row.items()}
+            for column in _FREE_TEXT & set(cells):
+                cells[column] = plain(str(cells[column] or ""))
+            cells.setdefault("Table", source)
+            found.append({("TIC" if name == "files" else "TIC ID"): self.tic, **cells})
+        columns = list(COLUMNS[name])
+        columns += [key for row in found for key in row if key not in columns and key != "Table"]
+        columns = list(dict.fromkeys(column for column in columns if column))
+        return make_table(columns, [[row.get(column) for column in columns] for row in found], toi_is_text=True)
+
+
+def _column(name: str, key: str) -> str:
+    known = _KEYS[name].get(key)
+    if known is not None:
+        return known
+    match = _OWNER.fullmatch(key)
+    return _OWNERS[match[1]] if match else key
