@@ -70,26 +70,32 @@ def sector_span(sector: int) -> tuple[float, float]:
 
 
 def file_name(product: str, tic: int, sector: int) -> str:
-    """Name a 2-min product as the mission does.
+    """Name a product of a star and sector as the mission does.
 
     Parameters
     ----------
     product : str
-        ``"tp"`` or ``"lc"``.
+        ``"tp"`` or ``"lc"`` of 2 min, ``"fast-tp"`` or ``"fast-lc"`` of 20 s.
     tic, sector : int
         Star and sector.
     """
     timestamp, scid = stamp_of(sector)
-    return build_name(f"spoc-{product}", sector=sector, tic=tic, timestamp=timestamp, scid=scid, cr="s")
+    # Cosmic rays are taken care of on board, those of 20-s cadences on the ground.
+    cr = "a" if product.startswith("fast-") else "s"
+    return build_name(f"spoc-{product}", sector=sector, tic=tic, timestamp=timestamp, scid=scid, cr=cr)
 
 
 def stamp_of(sector: int) -> tuple[str, str]:
     """Start time and spacecraft configuration, as they stand in a sector's file names."""
     if sector in _STAMPS:
         return _STAMPS[sector]
-    start = btjd_to_time(sector_span(sector)[0]).utc.datetime
     scid = max((number for known, (_, number) in _STAMPS.items() if known < sector), default="0120")
-    return start.strftime("%Y%j%H%M%S"), scid
+    return name_stamp(sector_span(sector)[0]), scid
+
+
+def name_stamp(btjd: float) -> str:
+    """Year, day of the year and time of day (UTC), as they stand in file names."""
+    return str(btjd_to_time(btjd).utc.datetime.strftime("%Y%j%H%M%S"))
 
 
 @lru_cache(maxsize=64)
