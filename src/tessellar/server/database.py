@@ -47,23 +47,23 @@ class Reader:
     Parameters
     ----------
     connection : sqlite3.Connection
-        In a transaction.
+        In a transaction, and only to be read from.
     kept : OrderedDict
         Answers to questions that are asked again and again, as long as nothing is written.
     """
 
     def __init__(self, connection: sqlite3.Connection, kept: OrderedDict[tuple[int, Asked], Any]) -> None:
-        self._connection = connection
+        self.connection = connection
         self._kept = kept
         ((self._changes,),) = connection.execute("SELECT changes FROM stamp")
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Ask, and give the rows one by one."""
-        return iter(self._connection.execute(sql, values))
+        return iter(self.connection.execute(sql, values))
 
     def select(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask, and give all rows."""
-        return self._connection.execute(sql, values).fetchall()
+        return self.connection.execute(sql, values).fetchall()
 
     def known(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask what will be asked again, such as how many rows there are; answered from memory then."""
