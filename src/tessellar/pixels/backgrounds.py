@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tessellar.errors import InputError
 from tessellar.mission.flags import DEFAULT_MASK, good
 from tessellar.pixels.background import BOX, Background, Sky, measure_jointly
-from tessellar.pixels.nodes import Mesh, fill, levels
+from tessellar.pixels.frames import science
+from tessellar.pixels.jumps import JUMP, blocks_of, jumps_in, residual_of
 from tessellar.pixels.stamp import Span, Stamp
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from tessellar.pixels.starmodel import StarModel
     from tessellar.pixels.stars import StarField
 
-#: A block whose residual differs by more than this, e-/s, from its mean over time has jumped.
-JUMP = 40.0
-# Side of the blocks in which jumps are looked for, px.
-_BLOCK = 16
 # Frames of which the mean image is made that the stars are fitted to.
 _SAMPLE = 16
 # Without known stars, pixels with more light than this in the mean image, e-/s, are not asked for jumps.
@@ -94,7 +91,7 @@ class BackgroundSeries:
         row, col = self._slices(rows, cols)
         block_rows, block_cols = (
             np.searchsorted(edges, np.arange(size)[part], side="right") - 1
-            for edges, size, part in zip(_blocks(self.sky.shape).edges, self.sky.shape, (row, col), strict=True)
+            for edges, size, part in zip(blocks_of(self.sky.shape).edges, self.sky.shape, (row, col), strict=True)
         )
         return np.asarray(self.jumps[:, block_rows][:, :, block_cols])
 
@@ -167,12 +164,12 @@ def measure_backgrounds(
     if shifts is not None and np.shape(shifts) != (len(stack), 2):
         raise InputError(f"shifts have shape {np.shape(shifts)}; {len(stack)} frames need ({len(stack)}, 2)")
     sky = Sky(stack.field, stack.corner, stack.shape, box=box)
-    mean = _mean_image(stack, sky)
+    mean = mean_of_frames(stack, sky, sample_of(stack))
     model = measure_jointly(sky, mean, stars, response)[1] if stars is not None and response is not None else None
     # Jumps are looked for in what a frame has over the mean image, both without their sky.
     starlit = mean - (_of(model, sky, mean, (0.0, 0.0)).image())
     hidden = model.masked if model is not None else starlit > _BRIGHT
-    blocks = _blocks(stack.shape)
+    blocks = blocks_of(stack.shape)
     found: list[Background] = []
     counts = np.zeros(stack.shape, dtype=np.int32)
     residuals = np.empty((len(stack), *(len(edges) - 1 for edges in blocks.edges)), dtype=np.float16)
@@ -183,20 +180,17 @@ def measure_backgrounds(
         found.append(replace(background, used=None))
         if background.used is not None:
             counts += background.used
-        residuals[index] = _residual(image, background, starlit, hidden, blocks)
+        residuals[index] = residual_of(image, background, starlit, hidden, blocks)
         if progress is not None:
             progress(index + 1, len(stack))
     usable = np.array([background.usable for background in found])
-    steady = residuals[usable].astype(np.float32).mean(axis=0) if usable.any() else np.float32(0)
-    with np.errstate(invalid="ignore"):
-        jumps = np.abs(residuals.astype(np.float32) - steady) > jump
     return BackgroundSeries(
         sky=sky,
         nodes=np.stack([background.nodes for background in found]),
         node_errors=np.stack([background.node_errors for background in found]),
         glow=np.stack([background.glow for background in found]),
         used=counts > 0.5 * max(int(usable.sum()), 1),
-        jumps=jumps,
+        jumps=jumps_in(residuals, usable, jump),
         model=model,
     )
 
@@ -209,18 +203,31 @@ def _of(model: StarModel | None, sky: Sky, image: NDArray[Any], shift: tuple[flo
     )
 
 
-def _mean_image(stack: FrameStack, sky: Sky) -> NDArray[np.float32]:
-    """Mean of good frames spread over the stack, each freed of its sky, with the mean sky put back."""
-    candidates = np.flatnonzero(good(stack.quality, DEFAULT_MASK))
+def sample_of(stack: FrameStack, among: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Indices of up to 16 good frames, spread over the stack, or over some of its frames."""
+    every = np.arange(len(stack)) if among is None else among
+    candidates = every[good(stack.quality[every], DEFAULT_MASK)]
     if not candidates.size:
-        candidates = np.arange(len(stack))
-    chosen = candidates[np.unique(np.linspace(0, len(candidates) - 1, min(_SAMPLE, len(candidates))).astype(int))]
+        candidates = every
+    return np.asarray(
+        candidates[np.unique(np.linspace(0, len(candidates) - 1, min(_SAMPLE, len(candidates))).astype(int))]
+    )
+
+
+def mean_of_frames(stack: FrameStack, sky: Sky, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mean of some frames, each freed of its sky, with the mean sky put back.
+
+    Raises
+    ------
+    InputError
+        If none of them holds any light.
+    """
     total, number = np.zeros(stack.shape), np.zeros(stack.shape, dtype=np.int32)
     nodes: Any = 0.0
     glow: Any = 0.0
     usable = 0
     for index in chosen:
-        image = stack.image(int(index)).science
+        image = science(stack.frames[index], stack.corner, stack.shape)
         background = sky.measure(image)
         if not background.usable:
             continue
@@ -234,22 +241,3 @@ def _mean_image(stack: FrameStack, sky: Sky) -> NDArray[np.float32]:
     with np.errstate(invalid="ignore"):
         mean = (total / number).astype(np.float32)
     return np.asarray(mean + sky.image(np.asarray(nodes) / usable, np.asarray(glow) / usable))
-
-
-def _blocks(shape: tuple[int, int]) -> Mesh:
-    return Mesh(shape, _BLOCK)
-
-
-def _residual(
-    image: NDArray[Any],
-    background: Background,
-    starlit: NDArray[np.float32],
-    hidden: NDArray[np.bool_],
-    blocks: Mesh,
-) -> NDArray[np.float32]:
-    """Level of each block over background and mean starlight."""
-    rest = np.asarray(image, dtype=np.float32) - background.image()
-    rest -= starlit
-    level, _, _ = levels(rest, ~hidden, blocks, 0.0)
-    # A block under a bright star goes with those about it.
-    return np.clip(fill(level), -6.0e4, 6.0e4)

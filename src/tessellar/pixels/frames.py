@@ -21,7 +21,11 @@ from tessellar.pixels.planes import plane_of
 if TYPE_CHECKING:
     from tessellar.mission.tangent import Plane
     from tessellar.products.images import FullFrameImage, PixelLayout
+    from tessellar.products.keywords import Keys
     from tessellar.targets import Field
+
+#: Where frames are timed, if they do not say it: the middle of the CCD.
+TIMED_AT = (1068.0, 1024.0)
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Frame:
         Flags of the frame.
     plane : Plane or None
         Its projection, as its header has it.
+    timed_at : (float, float)
+        CCD column and row, 1-based, whose place on the sky the barycentric correction is for (BTC_PIX1, BTC_PIX2).
     """
 
     path: Path
@@ -59,6 +65,7 @@ class Frame:
     cadenceno: int | None
     quality: int
     plane: Plane | None
+    timed_at: tuple[float, float] = TIMED_AT
 
     @property
     def exposure(self) -> float:
@@ -94,7 +101,13 @@ def describe(image: FullFrameImage) -> Frame:
         cadenceno=image.cadenceno,
         quality=image.quality,
         plane=plane_of(image.keys, image.corner),
+        timed_at=_timed_at(image.keys),
     )
+
+
+def _timed_at(keys: Keys) -> tuple[float, float]:
+    column, row = keys.get("BTC_PIX1"), keys.get("BTC_PIX2")
+    return (float(column), float(row)) if isinstance(column, int | float) and isinstance(row, int | float) else TIMED_AT
 
 
 def read_window(
