@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from tessellar.access.searching import criteria_of
 from tessellar.archives import Archive, MastArchive
 from tessellar.archives.asking import check_column
 from tessellar.archives.mast import observations_of
-from tessellar.archives.sweep import Tally
+from tessellar.archives.sweep import Span, Sweep, Tally
 from tessellar.errors import InputError
-from tessellar.products.tables import OBSERVATION_COLUMNS, ObservationTable
+from tessellar.products.tables import OBSERVATION_COLUMNS, ArchiveTable, ObservationTable
 from tessellar.progress import Listener, ignore
 from tessellar.store.tablefile import TableFile, check_format
 
@@ -104,14 +104,35 @@ def save_observations(
         raise InputError("a cone is no question for strips of declination: search returns it as a table")
     question = {"archive": opened.name, "criteria": repr(asked)}
     file = TableFile(target, ObservationTable, columns, question, {"archive": opened.name, **_template(opened)})
+
+    def begin(pending: list[Span] | None, tally: Tally | None) -> Sweep:
+        return opened.sweep(asked, wanted=wanted, pending=pending, tally=tally, listener=listener)
+
+    return stream(file, begin, lambda sweep: (observations_of(rows, asked, columns) for rows in sweep))
+
+
+def stream(
+    file: TableFile,
+    begin: Callable[[list[Span] | None, Tally | None], Sweep],
+    tables: Callable[[Sweep], Iterable[ArchiveTable]],
+) -> Saved:
+    """Write what a sweep reads into a file, from where the last attempt stopped.
+
+    Parameters
+    ----------
+    file : TableFile
+        Closed in the end, whatever happens.
+    begin : callable
+        From the strips that are left, and what was read before, to the sweep.
+    tables : callable
+        From the sweep to a table of each of its strips that has rows.
+    """
     try:
         note = file.note
-        tally = Tally(**note["tally"]) if "tally" in note else None
-        pending = [(low, high) for low, high in note["pending"]] if "pending" in note else None
-        sweep = opened.sweep(asked, wanted=wanted, pending=pending, tally=tally, listener=listener)
+        pending = [(float(low), float(high)) for low, high in note["pending"]] if "pending" in note else None
+        sweep = begin(pending, Tally(**note["tally"]) if "tally" in note else None)
         written = int(note.get("written", 0))
-        for rows in sweep:
-            table = observations_of(rows, asked, columns)
+        for table in tables(sweep):
             written += len(table)
             file.append(table, {"pending": sweep.pending, "tally": asdict(sweep.tally), "written": written})
         return Saved(file.finish(), written, sweep.tally.twice, sweep.tally.missing)

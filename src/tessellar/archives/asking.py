@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tessellar.archives.base import Criteria
@@ -60,14 +60,19 @@ def check_column(name: str) -> ColumnInfo:
     QueryError
         If there is none of that name; it says which come near.
     """
-    info = OBSERVATION_COLUMNS.get(name)
-    if info is None:
-        import difflib
+    return known_column(name, OBSERVATION_COLUMNS)
 
-        near = difflib.get_close_matches(name, OBSERVATION_COLUMNS, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(OBSERVATION_COLUMNS)}"
-        raise QueryError(f"no column is called {name!r}; {hint}")
-    return info
+
+def known_column(name: str, known: Mapping[str, ColumnInfo]) -> ColumnInfo:
+    """Return what is known of a column of some table; raise `QueryError` with the nearest names if it is none."""
+    if name in known:
+        return known[name]
+    import difflib
+
+    near = [each for each in known if each.lower() == name.lower()]
+    near = near or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+    raise QueryError(f"no column is called {name!r}; {hint}")
 
 
 def filters_of(criteria: Criteria) -> Iterator[dict[str, Any]]:

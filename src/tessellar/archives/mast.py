@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -11,6 +11,7 @@ from tessellar import config
 from tessellar.archives.answers import Answers
 from tessellar.archives.asking import question_of
 from tessellar.archives.base import Criteria
+from tessellar.archives.catalog import NEAR, ROWS, in_cone, of_ids, on_ccd
 from tessellar.archives.describing import belongs, by_separation, described, joined_product, put_on_ccds
 from tessellar.archives.portal import Portal, read_columns, text_filter
 from tessellar.archives.resolver import NamedPlace, question, read_answer, service_url
@@ -21,13 +22,14 @@ from tessellar.net import Remote, Reply, Transport, run
 from tessellar.net.retry import retrying
 from tessellar.products.tables import ArchiveTable, ObservationTable, ProductTable
 from tessellar.progress import Event, Listener, ignore
-from tessellar.targets import TIC
+from tessellar.targets import TIC, Field
 
 MAST_URL = "https://mast.stsci.edu"
 _TIC_COLUMNS = "ID,ra,dec,pmRA,pmDEC,Tmag,Teff,GAIA,TWOMASS,HIP,objType,disposition"
 
 # One request for the products of this many observations; MAST joins slowly beyond.
 _PRODUCTS_AT_A_TIME = 100
+_STARS_AT_A_TIME = 500
 
 
 class MastArchive:
@@ -98,7 +100,15 @@ class MastArchive:
     def products(self, observations: ObservationTable, listener: Listener = ignore) -> ProductTable:
         """Return the files of observations, each once, with what is known of the observation beside it."""
         parents = {str(row["obsid"]): row for row in observations.rows()}
-        rows = run(self._ask_products(list(parents), listener))
+        rows = run(
+            self._in_batches(
+                list(parents),
+                _PRODUCTS_AT_A_TIME,
+                "list files",
+                lambda batch: ("Mast.Caom.Products", {"obsid": ",".join(batch)}),
+                listener,
+            )
+        )
         unique = {str(row["dataURI"]): joined_product(row, parents) for row in reversed(rows) if row.get("dataURI")}
         table = ProductTable.from_rows(list(reversed(unique.values())))
         self._sign(table)
@@ -146,29 +156,78 @@ class MastArchive:
         rows = run(self._ask("Mast.Catalogs.Tic.Cone", {"ra": ra, "dec": dec, "radius": radius}, ignore))
         return sorted(rows, key=lambda row: float(row.get("dstArcSec") or 0.0))
 
+    def stars_around(
+        self,
+        ra: float,
+        dec: float,
+        radius: float,
+        *,
+        tmag: float | None = None,
+        columns: str = "*",
+        listener: Listener = ignore,
+    ) -> list[dict[str, Any]]:
+        """Return the rows of the TESS Input Catalog in a cone down to a magnitude, the nearest first."""
+        rows = run(self._ask(NEAR, in_cone(ra, dec, radius, tmag, columns), listener))
+        return sorted(_once(rows), key=lambda row: float(row.get("dstArcSec") or 0.0))
+
+    def stars_by_id(
+        self, ids: Sequence[int], *, columns: str = "*", listener: Listener = ignore
+    ) -> list[dict[str, Any]]:
+        """Return the rows of the TESS Input Catalog with these ids, some hundreds at a time."""
+        rows = run(
+            self._in_batches(
+                ids, _STARS_AT_A_TIME, "list stars", lambda batch: (ROWS, of_ids(batch, columns)), listener
+            )
+        )
+        return _once(rows)
+
+    def stars_on(
+        self,
+        field: Field,
+        *,
+        tmag: float | None = None,
+        columns: str = "*",
+        margin: float = 0.0,
+        pending: list[Span] | None = None,
+        tally: Tally | None = None,
+        keep: bool = False,
+        listener: Listener = ignore,
+    ) -> Sweep:
+        """Read the stars on a CCD, and some around it, strip by strip."""
+        whole, question = on_ccd(field, tmag, columns, margin)
+        return Sweep(
+            self.name, self._settings, question, _star, whole=whole, pending=pending, tally=tally, keep=keep,
+            listener=listener,
+        )  # fmt: skip
+
     def places(self, name: str) -> list[NamedPlace]:
         """Ask the archive's name service for a name; empty if it knows none."""
         return run(self._ask_places(name))
 
-    async def _ask_products(self, ids: list[str], listener: Listener) -> list[dict[str, Any]]:
-        """Ask for the products of many observations; halve the batch when the archive does not manage it in time."""
+    async def _in_batches(
+        self,
+        ids: Sequence[Any],
+        size: int,
+        task: str,
+        question: Callable[[Sequence[Any]], tuple[str, Mapping[str, Any]]],
+        listener: Listener,
+    ) -> list[dict[str, Any]]:
+        """Ask for what belongs to many ids; halve the batch when the archive does not manage it in time."""
         rows: list[dict[str, Any]] = []
-        done, size = 0, _PRODUCTS_AT_A_TIME
+        done = 0
         async with Transport(self._settings) as transport:
+            portal = Portal(self.name, transport, self._settings)
             while done < len(ids):
                 batch = ids[done : done + size]
-                portal = Portal(self.name, transport, self._settings)
                 try:
-                    rows += await portal.rows(
-                        "Mast.Caom.Products", {"obsid": ",".join(batch)}, listener, insist=len(batch) == 1
-                    )
+                    rows += await portal.rows(*question(batch), listener, insist=len(batch) == 1)
                 except (TimedOut, ResultTruncated):
                     if len(batch) == 1:
                         raise
                     size = len(batch) // 2
                     continue
                 done += len(batch)
-                listener(Event("list files", done, len(ids), "observations", finished=done == len(ids)))
+                listener(Event(task, done, len(ids), "ids", finished=done == len(ids)))
         return rows
 
     async def _ask_columns(self, service: str) -> dict[str, dict[str, Any]]:
@@ -225,6 +284,14 @@ def observations_of(
     if criteria.position is not None:
         kept = by_separation(kept, criteria.position)
     return ObservationTable.from_rows(kept, wanted)
+
+
+def _star(row: Mapping[str, Any]) -> object:
+    return str(row.get("ID"))
+
+
+def _once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({_star(row): row for row in rows}.values())
 
 
 def _identity(row: Mapping[str, Any]) -> object:

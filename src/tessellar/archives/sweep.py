@@ -63,11 +63,13 @@ class Sweep:
     settings : Settings
         Retries, page size, and the rows of a strip.
     question : callable
-        From a strip to what is asked of it; the whole sky must ask for all rows.
+        From a strip to what is asked of it.
     identity : callable
         From a row to what no other row has.
+    whole : (float, float)
+        The declinations that are asked for.
     pending : list of (float, float), optional
-        Strips that are left, the next one last; by default the whole sky.
+        Strips that are left, the next one last; by default all.
     tally : Tally, optional
         What was read before.
     keep : bool
@@ -83,14 +85,16 @@ class Sweep:
         question: Question,
         identity: Callable[[Row], object],
         *,
+        whole: Span = _WHOLE,
         pending: list[Span] | None = None,
         tally: Tally | None = None,
         keep: bool = False,
         listener: Listener = ignore,
     ) -> None:
-        self.pending = [_WHOLE] if pending is None else list(pending)
+        self.pending = [whole] if pending is None else list(pending)
         self.tally = tally or Tally()
         self._base, self._settings, self._question, self._identity = base, settings, question, identity
+        self._whole = whole
         self._most, self._keep, self._listener = settings.strip_rows, keep, listener
 
     def __iter__(self) -> Iterator[list[Row]]:
@@ -118,7 +122,7 @@ class Sweep:
             portal = Portal(self._base, transport, self._settings)
             try:
                 count = await portal.count(*asked, insist=narrow)
-                if strip == _WHOLE:
+                if strip == self._whole:
                     self.tally.total = count
                 if count > self._most and not narrow:
                     return min(math.ceil(count / self._most) + 1, _MOST_PARTS)
