@@ -30,6 +30,7 @@ from tessellar.errors import (
     Unavailable,
     UnexpectedReply,
 )
+from tessellar.net.discretion import keep_cookies_out_of_logs
 from tessellar.net.folder import open_file
 from tessellar.net.incoming import Incoming
 from tessellar.net.retry import retry_after_seconds
@@ -92,6 +93,7 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
+        keep_cookies_out_of_logs()
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=settings.connections)
         context = httpx.create_ssl_context()
         self._client = httpx.AsyncClient(
