@@ -6,10 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tessellar.access import Observations, dv_runs, fetch, list_products, observability, resolve, search
+    from tessellar import exofop
+    from tessellar.access import Observations, dataset, dv_runs, fetch, list_products, observability, resolve, search
+    from tessellar.exofop import TIC, TOI, System
     from tessellar.products import read
     from tessellar.store import Store
-    from tessellar.targets import TIC, TOI, Field
+    from tessellar.targets import Field
 
 __version__ = "0.1.0"
 
@@ -19,14 +21,16 @@ _HOMES = {
     "Observations": "tessellar.access",
     "observability": "tessellar.access",
     "search": "tessellar.access",
+    "dataset": "tessellar.access",
     "dv_runs": "tessellar.access",
     "list_products": "tessellar.access",
     "fetch": "tessellar.access",
     "resolve": "tessellar.access",
     "read": "tessellar.products",
     "Store": "tessellar.store",
-    "TIC": "tessellar.targets",
-    "TOI": "tessellar.targets",
+    "TIC": "tessellar.exofop",
+    "TOI": "tessellar.exofop",
+    "System": "tessellar.exofop",
     "Field": "tessellar.targets",
 }
 
@@ -36,7 +40,10 @@ __all__ = [
     "Field",
     "Observations",
     "Store",
+    "System",
+    "dataset",
     "dv_runs",
+    "exofop",
     "fetch",
     "list_products",
     "observability",
@@ -47,6 +54,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "exofop":
+        return import_module("tessellar.exofop")
     if name not in _HOMES:
         raise AttributeError(f"module 'tessellar' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

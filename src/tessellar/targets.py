@@ -35,7 +35,7 @@ class TIC:
 
     Examples
     --------
-    >>> from tessellar import TIC
+    >>> from tessellar.targets import TIC
     >>> TIC("TIC_254113311")
     TIC(254113311)
     >>> TIC(254113311).id, str(TIC("254113311"))
@@ -97,7 +97,7 @@ class TOI:
 
     Examples
     --------
-    >>> from tessellar import TOI
+    >>> from tessellar.targets import TOI
     >>> TOI("TOI-1130.01")
     TOI(1130.01)
     >>> TOI("toi 1130").id, TOI(1130.01).system, TOI(1130.01).planet

@@ -39,6 +39,8 @@ _COMMANDS = {
     "find": ("tessellar.cli.find", "List the files that an archive has."),
     "fetch": ("tessellar.cli.fetch", "Download files, verified."),
     "dv": ("tessellar.cli.dv", "Validation runs of a star: sectors, inputs, events, which supersedes which."),
+    "dataset": ("tessellar.cli.dataset", "Write down what a study uses, and rebuild it anywhere."),
+    "exofop": ("tessellar.cli.exofop", "TOIs, tables, tagged files and login of ExoFOP."),
     "store": ("tessellar.cli.store", "Verify, clean, measure or adopt a folder of files."),
     "photometry": ("tessellar.cli.photometry", "Measure light curves from target pixel files."),
     "look": ("tessellar.cli.look", "Draw one page of a file."),

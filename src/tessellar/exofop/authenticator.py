@@ -62,6 +62,10 @@ class ExoFOPAuthenticator:
     ----------
     username : str
         The ExoFOP username used for login.
+    refused : bool
+        Whether ExoFOP refused the login while constructing.
+    kept_in : Path or None
+        The file that keeps the session.
 
     Raises
     ------
@@ -97,10 +101,14 @@ class ExoFOPAuthenticator:
         self._file = SessionFile(folder, self.username, urlsplit(self._base).netloc)
         self._sessions = self._file.read()
         self._turn = 0
+        self._password: str | None = None
         self._lock = threading.RLock()
         self.kept_in: Path | None = self._file.path if self._sessions else None
-        if not self.logged_in and (self._known_password() is not None or credentials.can_ask()) and not self.login():
-            _log.warning("ExoFOP refused the login of %s", self.username)
+        self.refused = False
+        if not self.logged_in and (self._known_password() is not None or credentials.can_ask()):
+            self.refused = not self.login()
+            if self.refused:
+                _log.info("ExoFOP refused the login of %s", self.username)
 
     def __repr__(self) -> str:
         return f"ExoFOPAuthenticator(username={self.username!r})"
@@ -166,7 +174,7 @@ class ExoFOPAuthenticator:
         For when ExoFOP has ended a session before its time.
         """
         with self._lock:
-            password = self._known_password()
+            password = self._known_password() or self._password
             return password is not None and self._login_with(password)
 
     def confirm(self) -> None:
@@ -180,7 +188,7 @@ class ExoFOPAuthenticator:
             If the session has ended, and nobody can log in anew.
         """
         with self._lock:
-            page = run(self._ask("index.php", self._next())).body.decode("utf-8", "replace")
+            page = run(_ask(f"{self._base}index.php", self._next())).body.decode("utf-8", "replace")
             if _LOGGED_IN.search(page) or self.renew():
                 return
             self._sessions = []
@@ -200,8 +208,20 @@ class ExoFOPAuthenticator:
             there = self._file.forget() or bool(sessions)
             for session in sessions:
                 with suppress(ArchiveError):
-                    run(self._ask("logout.php", session))
+                    run(_ask(f"{self._base}logout.php", session))
             return there
+
+    def remember(self) -> None:
+        """Put the password that the last login was made with into the system's keyring.
+
+        Raises
+        ------
+        TessellarError
+            If there is no keyring, or no login was made with a password by this object.
+        """
+        if self._password is None:
+            raise AuthError(f"no password of {self.username} was used just now; log out, and log in again")
+        credentials.to_keyring(self.username, self._file.host, self._password)
 
     def private_headers(self, url: str) -> dict[str, str]:
         """Return the headers that tell ExoFOP who asks; none for the URL of anybody else."""
@@ -246,7 +266,7 @@ class ExoFOPAuthenticator:
             sys.stderr.write("Login was successful.\n" if sessions else "Login was not successful.\n")
         if not sessions:
             return False
-        self._sessions = sessions
+        self._sessions, self._password = sessions, password
         try:
             self._file.write(sessions)
             self.kept_in = self._file.path
@@ -283,7 +303,7 @@ class ExoFOPAuthenticator:
             return None
         session = self._session_of(reply)
         if session is not None and not self._confirms(reply, page):
-            page = (await self._ask("index.php", session)).body.decode("utf-8", "replace")
+            page = (await _ask(f"{self._base}index.php", session)).body.decode("utf-8", "replace")
             session = session if _LOGGED_IN.search(page) else None
         if session is None:
             raise UnexpectedReply(
@@ -307,9 +327,22 @@ class ExoFOPAuthenticator:
         home = {urlsplit(urljoin(self._base, each)).path for each in ("index.php", ".", "/tess/", "/tess/index.php")}
         return bool(_LOGGED_IN.search(page)) or urlsplit(reply.url).path in home
 
-    async def _ask(self, page: str, session: Session) -> Reply:
-        async with Transport(config.load()) as transport:
-            return await transport.get(f"{self._base}{page}", private={"Cookie": session.header})
+
+def end_sessions(username: str, cookies_dir: str | None = None) -> bool:
+    """End the sessions of a user that are kept here, without logging in for it; return whether there were any."""
+    base = config.load().exofop_url
+    kept = SessionFile(Path(cookies_dir) if cookies_dir is not None else None, username, urlsplit(base).netloc)
+    sessions = kept.read()
+    there = kept.forget()
+    for session in sessions:
+        with suppress(ArchiveError):
+            run(_ask(f"{base}logout.php", session))
+    return there
+
+
+async def _ask(url: str, session: Session) -> Reply:
+    async with Transport(config.load()) as transport:
+        return await transport.get(url, private={"Cookie": session.header})
 
 
 def _origin(url: str) -> tuple[str, str]:

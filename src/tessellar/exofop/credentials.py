@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tessellar.errors import InputError, MissingInput
+from tessellar.errors import InputError, MissingInput, TessellarError
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +89,24 @@ def from_keyring(username: str, host: str) -> str | None:
         _log.debug("the keyring cannot be asked: %s", type(error).__name__)
         return None
     return found
+
+
+def to_keyring(username: str, host: str, password: str) -> None:
+    """Put a password into the system's keyring.
+
+    Raises
+    ------
+    TessellarError
+        If there is none.
+    """
+    try:
+        import keyring
+
+        keyring.set_password(host, username, password)
+    except ImportError as error:
+        raise TessellarError("no keyring here: install it with pip install tessellar[keyring]") from error
+    except Exception as error:  # noqa: BLE001 - each system's keyring fails in its own way
+        raise TessellarError(f"the system's keyring takes no password ({type(error).__name__})") from None
 
 
 def can_ask() -> bool:

@@ -76,6 +76,8 @@ ON_PAGE = frozenset(_KEYS)
 _OWNER = re.compile(r"[a-z]{0,2}(user|group|tag|notes|date)$")
 _OWNERS = {"user": "User", "group": "Group", "tag": "Tag", "notes": "Notes", "date": "Date"}
 _SOURCES = {"tic": "TIC", "toi": "TOI", "k2": "K2", "kepler": "Kepler", "nexsci": "Exoplanet Archive"}
+# What somebody has uploaded is called after the table.
+_UPLOADED = {"stellar_parameters": "Stellar", "planet_parameters": "Planet"}
 _FREE_TEXT = frozenset({"Notes", "Description"})
 
 
@@ -141,7 +143,12 @@ class TargetPage:
         source = ""
         for row in rows:
             if "prov" in row:
-                source = _SOURCES.get(str(row["prov"]).lower(), str(row.get("prov_title") or row["prov"]))
+                prov = str(row["prov"]).lower()
+                source = (
+                    _UPLOADED.get(name, "")
+                    if prov == "user"
+                    else _SOURCES.get(prov, str(row.get("prov_title") or prov))
+                )
                 continue
             cells = {_column(name, key): value for key, value in row.items()}
             for column in _FREE_TEXT & set(cells):
