@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tessellar.access import dataset
 from tessellar.access.fetching import FetchInterrupted, fetch
 from tessellar.access.observations import Observations, ObservationsFace
 from tessellar.access.resolving import Resolved, resolve
@@ -18,6 +19,7 @@ __all__ = [
     "ObservationsFace",
     "Resolved",
     "Saved",
+    "dataset",
     "dv_runs",
     "fetch",
     "list_products",

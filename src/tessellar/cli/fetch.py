@@ -74,7 +74,7 @@ def command(
     if interrupted:
         click.echo("tessellar: interrupted; run the same command again to go on", err=True)
         return INTERRUPTED
-    return _exit_code(manifest)
+    return exit_code_of_manifest(manifest)
 
 
 def _show(settings: Globals, manifest: Any, folder: Path) -> None:
@@ -98,7 +98,8 @@ def _short(path: str, folder: Path) -> str:
     return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
 
 
-def _exit_code(manifest: Any) -> int:
+def exit_code_of_manifest(manifest: Any) -> int:
+    """Return the exit code that a manifest ends a command with."""
     from tessellar.errors import ArchiveError, StoreError, Unavailable
 
     errors = manifest.errors

@@ -7,6 +7,7 @@ what to ask for, a `Sink` says where bytes go and when they are a whole file.
 from __future__ import annotations
 
 from tessellar.net.loop import run
+from tessellar.net.probe import Version, probe
 from tessellar.net.sink import Claim, Kept, Partial, Received, Remote, Sink
 from tessellar.net.transfer import Outcome, transfer
 from tessellar.net.transport import Reply, Transport
@@ -21,6 +22,8 @@ __all__ = [
     "Reply",
     "Sink",
     "Transport",
+    "Version",
+    "probe",
     "run",
     "transfer",
 ]
