@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import Corrupt, InputError
+from tessellar.plots.followup import contrast_page, followup_page
 from tessellar.plots.image import plot_stamp
 from tessellar.plots.lightcurve import FLUX_LABEL, TIME_LABEL, Series, flux_label, plot_series
 from tessellar.plots.style import DATA, INK, SECOND, THIRD, new_page, robust_limits, tidy
@@ -23,14 +24,15 @@ _BACKGROUND_LABEL = "Background (e$^-$ s$^{-1}$)"
 
 
 def page(model: Any) -> Figure:
-    """Draw a page of a light curve or a target pixel file.
+    """Draw a page of a light curve, a target pixel file, or a follow-up table.
 
     A light curve: flux over time with flagged cadences marked, the background, the centroid. A target pixel file: the
     mean image of the good cadences with the pipeline's aperture, the flux and the background summed in that aperture.
+    A light curve from the ground: the star, its comparison stars, airmass and seeing. A contrast curve.
 
     Parameters
     ----------
-    model : LightCurve or TargetPixelFile
+    model : LightCurve, TargetPixelFile, FollowupLightCurve or ContrastCurve
         From `tessellar.read`.
 
     Returns
@@ -49,12 +51,16 @@ def page(model: Any) -> Figure:
     >>> from tessellar.plots import page
     >>> page(tessellar.read("tess...s_lc.fits")).savefig("look.png")  # doctest: +SKIP
     """
-    from tessellar.products import LightCurve, TargetPixelFile
+    from tessellar.products import ContrastCurve, FollowupLightCurve, LightCurve, TargetPixelFile
 
     if isinstance(model, LightCurve):
         return _light_curve_page(model)
     if isinstance(model, TargetPixelFile):
         return _target_pixel_page(model)
+    if isinstance(model, FollowupLightCurve):
+        return followup_page(model)
+    if isinstance(model, ContrastCurve):
+        return contrast_page(model)
     raise InputError(f"no page is drawn for a {type(model).__name__}: give a light curve or a target pixel file")
 
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tessellar.products.cbv import CBV, BasisVectors
+    from tessellar.products.contrast import ContrastCurve
     from tessellar.products.cutouts import CutoutArchive
     from tessellar.products.dvruns import DVRun, find_runs
+    from tessellar.products.followup import FollowupLightCurve
+    from tessellar.products.followupnames import FollowupName, parse_followup_name
     from tessellar.products.images import PRF, FullFrameImage
     from tessellar.products.lightcurve import LightCurve
     from tessellar.products.provenance import InputFile, Provenance
@@ -24,7 +27,11 @@ _HOMES = {
     "find_runs": "dvruns",
     "CBV": "cbv",
     "BasisVectors": "cbv",
+    "ContrastCurve": "contrast",
     "CutoutArchive": "cutouts",
+    "FollowupLightCurve": "followup",
+    "FollowupName": "followupnames",
+    "parse_followup_name": "followupnames",
     "PRF": "images",
     "FullFrameImage": "images",
     "LightCurve": "lightcurve",
@@ -49,9 +56,12 @@ __all__ = [
     "PRF",
     "TCE",
     "BasisVectors",
+    "ContrastCurve",
     "CutoutArchive",
     "DVRun",
     "DataValidationReport",
+    "FollowupLightCurve",
+    "FollowupName",
     "FullFrameImage",
     "InputFile",
     "LightCurve",
@@ -63,6 +73,7 @@ __all__ = [
     "TargetPixelFile",
     "check_structure",
     "find_runs",
+    "parse_followup_name",
     "read",
     "read_light_curve",
     "read_target_pixels",

@@ -8,8 +8,12 @@ from typing import TypeAlias
 
 from tessellar.errors import Corrupt, Unrecognised
 from tessellar.products.cbv import CBV
+from tessellar.products.contrast import ContrastCurve, is_contrast_curve
 from tessellar.products.cutouts import CutoutArchive
 from tessellar.products.fitsfile import FITS_MAGIC, FitsFile, load
+from tessellar.products.followup import FollowupLightCurve
+from tessellar.products.followupnames import match_followup_name
+from tessellar.products.followuptext import read_observers_table
 from tessellar.products.images import PRF, FullFrameImage
 from tessellar.products.layouts import light_curve_layout
 from tessellar.products.lightcurve import LightCurve
@@ -18,10 +22,21 @@ from tessellar.products.targetpixel import TargetPixelFile
 from tessellar.products.validation import DataValidationReport, TCEStatistics
 
 Product: TypeAlias = (
-    LightCurve | TargetPixelFile | FullFrameImage | CBV | PRF | DataValidationReport | TCEStatistics | CutoutArchive
+    LightCurve
+    | TargetPixelFile
+    | FullFrameImage
+    | CBV
+    | PRF
+    | DataValidationReport
+    | TCEStatistics
+    | CutoutArchive
+    | FollowupLightCurve
+    | ContrastCurve
 )
 
 _ZIP_MAGIC = b"PK\x03\x04"
+# Tables from the ground have kilobytes; a larger text is something else.
+_LARGEST_TEXT = 64 * 1024 * 1024
 
 
 def read(path: str | PathLike[str]) -> Product:
@@ -32,13 +47,14 @@ def read(path: str | PathLike[str]) -> Product:
     path : path-like
         A light curve (SPOC, TESS-SPOC, QLP, TGLC, TASOC, eleanor, tessellar), a target
         pixel file or cut-out, a zip of cut-outs, a full-frame image, co-trending basis
-        vectors, a pixel response function, a data-validation report (XML) or a list of
-        threshold-crossing events (CSV). FITS may be gzipped.
+        vectors, a pixel response function, a data-validation report (XML), a list of
+        threshold-crossing events (CSV), a light curve from the ground (AstroImageJ, MuSCAT,
+        KeplerCam …) or a contrast curve. FITS may be gzipped.
 
     Returns
     -------
-    LightCurve, TargetPixelFile, FullFrameImage, CBV, PRF, DataValidationReport, TCEStatistics or CutoutArchive
-        A read-only view; arrays are read when asked for.
+    Product
+        A read-only view, one class a kind of file; arrays are read when asked for.
 
     Raises
     ------
@@ -71,7 +87,9 @@ def read(path: str | PathLike[str]) -> Product:
         return TCEStatistics(path, bytes(content))
     if _name_is_ours(path) and path.name.endswith((".fits", ".fits.gz")):
         raise Corrupt(f"{path}: not FITS, though its name says so (it begins with {head[:16]!r}); fetch it again")
-    raise Unrecognised(f"{path}: not a TESS file that tessellar knows (it begins with {head[:16]!r})")
+    if b"\0" in head or len(content) > _LARGEST_TEXT:
+        raise Unrecognised(f"{path}: not a TESS file that tessellar knows (it begins with {head[:16]!r})")
+    return _read_text(path, bytes(content))
 
 
 def read_light_curve(path: str | PathLike[str]) -> LightCurve:
@@ -88,6 +106,11 @@ def read_target_pixels(path: str | PathLike[str]) -> TargetPixelFile:
     if not isinstance(product, TargetPixelFile):
         raise Unrecognised(f"{path}: {type(product).__name__}, not a target pixel file")
     return product
+
+
+def _read_text(path: Path, content: bytes) -> Product:
+    table = read_observers_table(path, content)
+    return ContrastCurve(table) if is_contrast_curve(table) else FollowupLightCurve(table)
 
 
 def _read_fits(file: FitsFile) -> Product:
@@ -113,4 +136,4 @@ def _read_fits(file: FitsFile) -> Product:
 def _name_is_ours(path: Path) -> bool:
     from tessellar.mission.names import match_name
 
-    return match_name(path.name) is not None
+    return match_name(path.name) is not None or match_followup_name(path.name) is not None
