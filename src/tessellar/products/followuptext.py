@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 
 _NO_VALUE = frozenset({"", "nan", "null", "none", "-", "--", "n/a"})
 _KEY = re.compile(r"#?\s*([^=:,\t]+?)\s*[=:]\s*(.*)")
+_FOREIGN = "not a TESS file, nor a table that tessellar knows"
 _THREE = ("BJD", "flux", "flux_err")
 
 
@@ -87,7 +88,7 @@ def read_observers_table(path: Path, content: bytes) -> ObserversTable:
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     start = next((place for place, (_, line) in enumerate(numbered) if _is_data(line)), None)
     if start is None:
-        raise Unrecognised(f"{path}: not a TESS file, nor a table that tessellar knows: no line of it has numbers in columns")
+        raise Unrecognised(f"{path}: {_FOREIGN}: no line of it has numbers in columns")
     separator = _separator(numbered[start][1])
     width = len(_cells(numbered[start][1], separator))
     header = _header(numbered[start - 1][1], separator, width) if start else None
@@ -96,7 +97,7 @@ def read_observers_table(path: Path, content: bytes) -> ObserversTable:
         if match := _KEY.fullmatch(line.strip()):
             notes[match[1]] = match[2]
     if header is None and width != len(_THREE):
-        raise Unrecognised(f"{path}: not a TESS file, nor a table that tessellar knows: {width} columns, and no line that names them")
+        raise Unrecognised(f"{path}: {_FOREIGN}: {width} columns, and no line that names them")
     columns = header or _THREE
     rows: list[list[str]] = []
     for number, line in numbered[start:]:
