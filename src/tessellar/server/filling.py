@@ -68,10 +68,12 @@ def insert_observations(cursor: sqlite3.Cursor, rows: Sequence[Row], first: int)
 
 def insert_products(cursor: sqlite3.Cursor, rows: Iterable[tuple[int, Row]]) -> None:
     """Insert files, each with the key of its observation; `place` is its rank among those of the observation."""
+    kinds: dict[tuple[Any, ...], int] = {}
     found = []
     for observation, row in rows:
         base, slash, filename = row["dataURI"].rpartition("/")
-        kind = _kind(cursor, tuple(row.get(name) for name in KIND_COLUMNS))
+        told = tuple(row.get(name) for name in KIND_COLUMNS)
+        kind = kinds.get(told) or kinds.setdefault(told, _kind(cursor, told))
         found.append((observation, row["place"], kind, base + slash, filename, row["size"], row.get("file")))
     cursor.executemany("INSERT INTO artifacts VALUES (?, ?, ?, ?, ?, ?, ?)", found)
 

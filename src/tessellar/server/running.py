@@ -33,6 +33,7 @@ def serve(
     on_ready: Ready | None = None,
     *,
     index_path: str | os.PathLike[str] | None = None,
+    watch: bool = True,
     listener: Listener = ignore,
 ) -> None:
     """Offer a folder as an archive until SIGINT or SIGTERM comes; then stop within 2 s.
@@ -49,6 +50,9 @@ def serve(
         Called with the URL as soon as the archive answers.
     index_path : path-like, optional
         Where to keep the index; by default in the user's cache folder.
+    watch : bool
+        Whether to look through the folder, now and while questions come; if
+        not, what the index says is served as it is.
     listener : callable, optional
         Told of progress while the folder is read.
 
@@ -61,7 +65,7 @@ def serve(
     """
     listening = _listen(host, port)
     try:
-        app = create_app(directory, index_path=index_path, listener=listener)
+        app = create_app(directory, index_path=index_path, watch=watch, listener=listener)
         index: Index = app.state.index
         try:
             _Server(app, index, on_ready, _url(listening)).run(sockets=[listening])
@@ -79,7 +83,7 @@ class ServerThread:
     directory : path-like
         A folder of TESS files, with all below it.
     index_path : path-like, optional
-        Where to keep the index; by default in memory.
+        Where to keep the index; by default as long as this is open.
     wrap : callable, optional
         Puts something around the application, as tests do that want it to fail.
 
