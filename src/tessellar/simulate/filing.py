@@ -53,9 +53,11 @@ def write_parts(path: Path, parts: Iterable[Part]) -> Path:
                 total = ones_sum(bytes(piece) + bytes(-len(piece) % 4) if len(piece) % 4 else piece, total)
             stream.write(bytes(-length % 2880))
             end = stream.tell()
-            told = _header(part.cards, str(total))
+            # Ten digits always: who gathers the headers of many files keeps room for as many as the first one has.
+            digits = f"{total:010d}"
+            told = _header(part.cards, digits)
             stream.seek(start)
-            stream.write(_header(part.cards, str(total), encode(ones_sum(told, total))))
+            stream.write(_header(part.cards, digits, encode(ones_sum(told, total))))
             stream.seek(end)
     return path
 

@@ -162,7 +162,7 @@ def _times(plan: FramePlan, dates: FrameDates, frame: int, exposure: Exposure) -
         ("TSTOP", _days(stop), "observation stop time in BTJD"),
         ("DATE-OBS", dates.barycentric[0][frame], "TSTART as UTC calendar date"),
         ("DATE-END", dates.barycentric[1][frame], "TSTOP as UTC calendar date"),
-        ("DEADC", exposure.share, "deadtime correction"),
+        ("DEADC", round(exposure.share, 12), "deadtime correction"),
         ("TIMEPIXR", 0.5, "bin time beginning=0 middle=0.5 end=1"),
         ("TIERRELA", 1.16e-05, "[d] relative time error"),
         ("BTC_PIX1", _BARYCENTRIC_PIXEL[0], "reference col for barycentric time correction"),

@@ -28,6 +28,9 @@ Image = NDArray[np.float32]
 
 #: Stars brighter than this are drawn where they are in each frame.
 EXACT = 12.0
+# Those fainter than this, which no catalogue has, take the response of the middle of their block of pixels, at the
+# nearest of 8 x 8 places within the pixel, and from there its first and second derivatives: 1e-4 of their light.
+_FAINT, _BLOCK, _PHASES = 16.0, 128, 8
 _CHUNK = 4096
 # A halo that changes by less than this, e-/s/px at its middle, is not followed.
 _HALO_CHANGE = 0.01
@@ -127,23 +130,57 @@ def place_starlight(
     single[variables.star] = True
     still = np.zeros((6, *shape), dtype=np.float32)
     near = _reaches(population, corner, shape, response.reach)
-    faint = np.flatnonzero(~single & near)
-    parts = [faint[start : start + _CHUNK] for start in range(0, len(faint), _CHUNK)]
+    several = ~single & near
+    _draw_each(still, population, np.flatnonzero(several & (population.tmag <= _FAINT)), response, corner, pool)
+    _draw_faint(still, population, np.flatnonzero(several & (population.tmag > _FAINT)), response, corner)
+    halos = _halos(population, corner, shape)
+    still[:3] += halos
+    exact = np.flatnonzero(single & (near | np.isin(np.arange(len(population)), variables.star)))
+    return Starlight(corner, shape, population, variables, response, motion, still, halos[0], exact)
+
+
+def _draw_each(
+    still: Image,
+    population: Population,
+    stars: NDArray[np.int64],
+    response: PixelResponse,
+    corner: tuple[int, int],
+    pool: Executor,
+) -> None:
+    """Draw constant stars, each at its own place."""
+    parts = [stars[start : start + _CHUNK] for start in range(0, len(stars), _CHUNK)]
 
     def drawn(part: NDArray[np.int64]) -> tuple[Any, ...]:
         column, row = population.column[part], population.row[part]
         return box_corners(column, row, corner, response.reach), response.boxes(column, row, derivatives=2)
 
     flux = (1 - WING_SHARE) * population.flux
-    # A few parts at a time: a whole CCD has millions of stars.
+    # A few parts at a time, for the boxes take memory.
     for start in range(0, len(parts), 8):
         some = parts[start : start + 8]
         for part, (corners, boxes) in zip(some, pool.map(drawn, some), strict=True):
             _compiled("add")(still, *corners, flux[part], boxes)
-    halos = _halos(population, corner, shape)
-    still[:3] += halos
-    exact = np.flatnonzero(single & (near | np.isin(np.arange(len(population)), variables.star)))
-    return Starlight(corner, shape, population, variables, response, motion, still, halos[0], exact)
+
+
+def _draw_faint(
+    still: Image, population: Population, stars: NDArray[np.int64], response: PixelResponse, corner: tuple[int, int]
+) -> None:
+    """Draw the many faint stars, block by block."""
+    column, row = population.column[stars], population.row[stars]
+    block = (np.floor(row / _BLOCK).astype(np.int64) << 32) + np.floor(column / _BLOCK).astype(np.int64)
+    order = np.argsort(block, kind="stable")
+    edges = np.flatnonzero(np.diff(block[order])) + 1
+    steps = (np.arange(_PHASES) + 0.5) / _PHASES - 0.5
+    phase_row, phase_column = (mesh.ravel() for mesh in np.meshgrid(steps, steps, indexing="ij"))
+    flux = (1 - WING_SHARE) * population.flux[stars]
+    for part in np.split(order, edges) if len(order) else []:
+        middle = (np.floor(np.array([column[part[0]], row[part[0]]]) / _BLOCK) + 0.5) * _BLOCK
+        boxes = response.boxes(middle[0] + phase_column, middle[1] + phase_row, derivatives=2)
+        corners = box_corners(column[part], row[part], corner, response.reach)
+        away = [each[part] - np.floor(each[part] + 0.5) for each in (column, row)]
+        nearest = [np.minimum(((each + 0.5) * _PHASES).astype(np.int64), _PHASES - 1) for each in away]
+        rest = [each - steps[index] for each, index in zip(away, nearest, strict=True)]
+        _compiled("faint")(still, *corners, flux[part], nearest[1] * _PHASES + nearest[0], *rest, boxes)
 
 
 def _reaches(population: Population, corner: tuple[int, int], shape: tuple[int, int], reach: int) -> NDArray[np.bool_]:
@@ -189,7 +226,7 @@ def _kernel() -> Image:
 def _compiled(name: str) -> Any:
     from numba import njit
 
-    return njit(cache=True, nogil=True)({"move": _move, "add": _add}[name])
+    return njit(cache=True, nogil=True)({"move": _move, "add": _add, "faint": _faint}[name])
 
 
 def _move(still, affine, blur, left, bottom, image):  # type: ignore[no-untyped-def]
@@ -220,3 +257,21 @@ def _add(images, bottoms, lefts, flux, boxes):  # type: ignore[no-untyped-def]
             for j in range(max(0, -bottom), min(boxes.shape[2], high - bottom)):
                 for k in range(max(0, -left), min(boxes.shape[3], wide - left)):
                     images[term, bottom + j, left + k] += light * boxes[star, term, j, k]
+
+
+def _faint(still, bottoms, lefts, flux, phases, dx, dy, boxes):  # type: ignore[no-untyped-def]
+    """Add stars by the boxes of the nearest place in the pixel and their derivatives. Compiled by numba."""
+    _, high, wide = still.shape
+    for star in range(len(flux)):
+        bottom, left, light = bottoms[star], lefts[star], np.float32(flux[star])
+        x, y, box = np.float32(dx[star]), np.float32(dy[star]), boxes[phases[star]]
+        for j in range(max(0, -bottom), min(box.shape[1], high - bottom)):
+            for k in range(max(0, -left), min(box.shape[2], wide - left)):
+                px, py, pxx, pxy, pyy = box[1, j, k], box[2, j, k], box[3, j, k], box[4, j, k], box[5, j, k]
+                row, column = bottom + j, left + k
+                still[0, row, column] += light * (box[0, j, k] + x * (px + x * pxx + y * pxy) + y * (py + y * pyy))
+                still[1, row, column] += light * (px + 2 * x * pxx + y * pxy)
+                still[2, row, column] += light * (py + x * pxy + 2 * y * pyy)
+                still[3, row, column] += light * pxx
+                still[4, row, column] += light * pxy
+                still[5, row, column] += light * pyy

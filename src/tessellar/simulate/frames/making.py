@@ -14,18 +14,19 @@ import numpy as np
 
 from tessellar.errors import InputError, NoPermission
 from tessellar.mission.ccd import FIRST_COLUMN, FIRST_ROW, LAST_COLUMN, LAST_ROW, ccd_plane
+from tessellar.mission.sectors import get_sector
 from tessellar.pixels.response import MissionPRF
 from tessellar.progress import Event, Listener, ignore
 from tessellar.simulate.fields import MIDDLE
 from tessellar.simulate.filing import whole_file
 from tessellar.simulate.frames.exposing import Camera, exposure_of
-from tessellar.simulate.frames.headers import frame_dates
+from tessellar.simulate.frames.headers import FrameDates, frame_dates
 from tessellar.simulate.frames.light import place_starlight
 from tessellar.simulate.frames.motion import move_frames
 from tessellar.simulate.frames.passers import send_asteroids
 from tessellar.simulate.frames.plan import FramePlan, plan_frames
 from tessellar.simulate.frames.population import Population, draw_stars, listed_stars
-from tessellar.simulate.frames.responses import WING_REACH, WING_SHARE, write_responses
+from tessellar.simulate.frames.responses import RESPONSE_FOLDER, WING_REACH, WING_SHARE, write_responses
 from tessellar.simulate.frames.skylight import shine
 from tessellar.simulate.frames.truth import TRUTH_FILE, FrameTruth, write_truth
 from tessellar.simulate.frames.variables import choose_variables
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 #: The mark of a folder that holds simulated frames.
 MARK_FILE = "simulation.json"
 CATALOG_FILE = "tic.ecsv"
-RESPONSE_FOLDER = "prf"
 #: Catalogued stars on a CCD, unless told otherwise: a field away from the Milky Way.
 STARS_PER_CCD = 30_000
 _MOST_THREADS = 8
@@ -54,7 +54,7 @@ def simulate_frames(
     field: Field | str,
     *,
     window: Window = None,
-    cadence: int = 1800,
+    cadence: int | None = None,
     n_frames: int | None = None,
     seed: int = 1,
     stars: float = STARS_PER_CCD,
@@ -82,8 +82,8 @@ def simulate_frames(
         Science pixels: a square at the CCD's first science pixel, or columns and rows (1-based, both
         included); the whole CCD if not given. A window that begins at column 45 has the 44 leading virtual columns
         of the CCD, others have science pixels only.
-    cadence : int
-        200, 600 or 1800 s.
+    cadence : int, optional
+        200, 600 or 1800 s; that of the sector's own frames if not given.
     n_frames : int, optional
         The first so many, with a gap, dumps and scattered light in proportion; all of the sector if not given.
     seed : int
@@ -131,19 +131,22 @@ def simulate_frames(
     field = Field.parse(field) if isinstance(field, str) else field
     folder = Path(directory)
     canvas = _canvas(window)
-    plan = plan_frames(field, cadence, n_frames)
+    plan = plan_frames(field, cadence or get_sector(field.sector).ffi_cadence, n_frames)
+    population = _population(field, canvas, plan, catalog, stars, limit, seed)
     settings = {
-        "field": str(field), "columns": [canvas.corner[0], canvas.corner[0] + canvas.shape[1] - 1],
-        "rows": [canvas.corner[1], canvas.corner[1] + canvas.shape[0] - 1], "cadence": cadence,
-        "n_frames": len(plan), "seed": seed, "stars": None if catalog is not None else stars, "limit": limit,
-        "mitigation": mitigation, "prf": None if prf is None else str(prf),
+        "field": str(field),
+        "columns": [canvas.corner[0], canvas.corner[0] + canvas.shape[1] - 1],
+        "rows": [canvas.corner[1], canvas.corner[1] + canvas.shape[0] - 1],
+        "cadence": plan.cadence, "n_frames": len(plan), "seed": seed, "mitigation": mitigation,
+        "stars": stars if catalog is None else population.digest(), "limit": limit,
+        "prf": None if prf is None else str(prf),
     }  # fmt: skip
     _prepare(folder, settings, overwrite)
+    _sweep(folder)
     dates = frame_dates(plan)
     names = frame_names(plan, dates)
     with ThreadPoolExecutor(_threads(workers)) as pool:
         response = _response(folder, field, prf)
-        population = _population(field, canvas, plan, catalog, stars, limit, seed)
         camera = _camera(plan, population, response, canvas, mitigation, seed, pool)
         if not (folder / TRUTH_FILE).is_file():
             write_table(folder / CATALOG_FILE, population.catalogue())
@@ -181,7 +184,7 @@ def _prepare(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
         if mark.is_file():
             if mark.read_text(encoding="utf-8") == text + "\n":
                 return
-            if not overwrite:
+            if not overwrite and (folder / TRUTH_FILE).is_file():
                 raise InputError(f"{folder} holds a simulation with other settings: take another folder, or overwrite")
             for path in _former(folder):
                 path.unlink()
@@ -193,6 +196,17 @@ def _prepare(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
         raise NoPermission(f"{folder}: may not be written; choose another folder") from error
     with whole_file(mark) as stream:
         stream.write(text.encode() + b"\n")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left half written."""
+    for draft in folder.glob(".*.part"):
+        try:
+            os.kill(int(draft.name.split(".")[-2]), 0)
+        except ProcessLookupError:
+            draft.unlink(missing_ok=True)
+        except (ValueError, PermissionError):
+            continue
 
 
 def _former(folder: Path) -> list[Path]:
@@ -245,7 +259,13 @@ def _camera(
 
 
 def _write_all(
-    folder: Path, camera: Camera, canvas: Canvas, names: list[str], dates: Any, pool: Executor, listener: Listener
+    folder: Path,
+    camera: Camera,
+    canvas: Canvas,
+    names: list[str],
+    dates: FrameDates,
+    pool: Executor,
+    listener: Listener,
 ) -> None:
     reference = ccd_plane(camera.plan.field)
     wanted = [frame for frame, name in enumerate(names) if not (folder / name).is_file()]
@@ -255,9 +275,14 @@ def _write_all(
         plane = camera.starlight.motion.plane(frame, reference)
         write_frame(folder / names[frame], camera, frame, canvas, plane, dates)
 
-    for _ in pool.map(write, wanted):
-        done += 1
-        listener(Event("frames", done, total, "files"))
+    try:
+        for _ in pool.map(write, wanted):
+            done += 1
+            listener(Event("frames", done, total, "files"))
+    except BaseException:
+        # Whoever interrupts does not want to wait for all that are still to come.
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
     listener(Event("frames", done, total, "files", finished=True))
 
 

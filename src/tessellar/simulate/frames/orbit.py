@@ -52,7 +52,7 @@ def earth(clock: FloatArray) -> tuple[FloatArray, FloatArray]:
     from astropy.time import Time
     from numpy.polynomial import Chebyshev
 
-    begin, end = float(clock[0]) - 0.5, float(clock[-1]) + 0.5
+    begin, end = float(clock.min()) - 0.5, float(clock.max()) + 0.5
     nodes = 0.5 * (begin + end) + 0.5 * (end - begin) * np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
     time = Time(2457000.0, nodes, format="jd", scale="tdb")
     place, velocity = get_body_barycentric_posvel("earth", time, ephemeris="builtin")

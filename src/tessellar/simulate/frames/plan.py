@@ -130,11 +130,11 @@ def _events(count: int, before: int, every: int) -> tuple[NDArray[np.int32], Flo
     quality, glow = np.zeros(count, dtype=np.int32), np.zeros(count)
     if count < _SHORTEST_EVENTFUL:
         return quality, glow
-    every = max(min(every, count // 4), 6)
+    every = max(min(every, count // 5), 6)
     for begin, end in ((0, before), (before, count)):
         quality[begin + every : end - 1 : every] |= DESATURATION
         # The Earth climbs towards the camera as an orbit ends.
-        rise = 4.0 * np.exp((np.arange(end - begin) - (end - begin)) / (0.012 * count))
+        rise = 4.0 * np.exp((np.arange(end - begin) - (end - begin)) / max(0.012 * count, 1.0))
         glow[begin:end] = np.where(rise > 0.02, rise, 0.0)
         quality[begin:end][rise > _FLAGGED_GLOW] |= SCATTERED_LIGHT
     quality[before : before + max(count // 400, 1)] |= MANUAL_EXCLUDE

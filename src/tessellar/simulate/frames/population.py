@@ -8,6 +8,7 @@ catalogue that users get stops at a limit, T = 16 by default; fainter stars, to 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from tessellar.errors import InputError
 from tessellar.mission.ccd import ccd_plane
-from tessellar.pixels.stars import StarField, move
+from tessellar.mission.motion import move
+from tessellar.pixels.stars import StarField
 from tessellar.simulate.stars import ZERO_POINT
 from tessellar.targets import Field
 
@@ -71,6 +73,11 @@ class Population:
         """Light of each star when nothing happens, e-/s."""
         result: FloatArray = 10 ** (0.4 * (ZERO_POINT - self.tmag))
         return result
+
+    def digest(self) -> str:
+        """A fingerprint of these stars."""
+        arrays = (self.tic, self.column, self.row, self.tmag)
+        return sha256(b"".join(np.ascontiguousarray(each).tobytes() for each in arrays)).hexdigest()
 
     def catalogue(self) -> Table:
         """The catalogue that users are given: column names and units of the TIC, J2000 positions."""

@@ -21,6 +21,8 @@ from tessellar.simulate.filing import SUMS, Card, Part, write_parts
 from tessellar.simulate.prf import PRF
 from tessellar.targets import Field
 
+#: Where the response lies, below the frames.
+RESPONSE_FOLDER = "prf"
 #: Places of the mission's models on a CCD, 1-based.
 PLACE_COLUMNS = (45, 557, 1069, 1580, 2092)
 PLACE_ROWS = (1, 513, 1025, 1536, 2048)

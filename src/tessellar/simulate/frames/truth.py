@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -20,11 +21,18 @@ from numpy.typing import NDArray
 from tessellar.errors import Corrupt, InputError, MissingInput
 from tessellar.mission.ccd import ccd_plane
 from tessellar.mission.tangent import Plane
+from tessellar.pixels.response import MissionPRF
 from tessellar.simulate.filing import whole_file
-from tessellar.simulate.frames.exposing import NOISE_MODEL, Camera
+from tessellar.simulate.frames.exposing import NOISE_MODEL, Camera, exposure_of
+from tessellar.simulate.frames.light import place_starlight
 from tessellar.simulate.frames.motion import Motion
 from tessellar.simulate.frames.orbit import spacecraft
+from tessellar.simulate.frames.passers import Asteroids
+from tessellar.simulate.frames.plan import plan_frames
+from tessellar.simulate.frames.population import Population
+from tessellar.simulate.frames.responses import RESPONSE_FOLDER
 from tessellar.simulate.frames.skylight import Skylight
+from tessellar.simulate.frames.variables import Variables
 from tessellar.simulate.stars import ZERO_POINT
 from tessellar.targets import Field
 
@@ -168,6 +176,34 @@ class FrameTruth:
         """The exact projection of one frame; the header's is off by ``motion.told`` px, as fitted ones are."""
         return self.motion.plane(frame, ccd_plane(self.field), told=False)
 
+    def light(self, frame: int) -> NDArray[np.float32]:
+        """All light of one frame without noise, bled, (rows, columns), e-/s: what the file has but for noise and rays.
+
+        Needs the PRF files that the frames were drawn with, where they were. The first call draws all stars again.
+        """
+        return self._camera.light(frame)
+
+    def rays(self, frame: int) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
+        """Pixels of one frame that cosmic rays hit: CCD columns, rows (1-based), and what they add, e-/s."""
+        row, column, hits = self._camera.rays(frame)
+        return column + self.corner[0], row + self.corner[1], hits
+
+    @cached_property
+    def _camera(self) -> Camera:
+        plan = plan_frames(self.field, self.settings["cadence"], len(self))
+        folder = self.settings["prf"] or self.directory / RESPONSE_FOLDER
+        camera, ccd, sector = self.field.camera, self.field.ccd, self.field.sector
+        response = MissionPRF.open(folder, camera=camera, ccd=ccd, sector=sector)
+        catalogued = int(np.count_nonzero(self.stars["tic"]))
+        population = Population(**self.stars, catalogued=catalogued)
+        variables = Variables(self.variables["star"], (), (), self.variables["relative"])
+        found = self.asteroids
+        asteroids = Asteroids(found["tmag"], found["start"], found["speed"], float(found["epoch"]))
+        with ThreadPoolExecutor(1) as pool:
+            starlight = place_starlight(population, variables, response, self.motion, self.corner, self.shape, pool)
+        exposure = exposure_of(plan.cadence, self.settings["mitigation"])
+        return Camera(plan, starlight, self.skylight, asteroids, exposure, self.settings["seed"])
+
     @cached_property
     def halos(self) -> NDArray[np.float32]:
         """Light of all stars beyond the pixel response's 13 x 13 pixels, e-/s/px, as it is without movement."""
@@ -237,7 +273,7 @@ def write_truth(
         },
         "asteroids": {
             "tmag": camera.asteroids.tmag, "start": camera.asteroids.start, "speed": camera.asteroids.speed,
-            "track": camera.asteroids.places(plan.mid),
+            "epoch": camera.asteroids.epoch, "track": camera.asteroids.places(plan.mid),
         },
         "motion": {name: getattr(starlight.motion, name) for name in ("affine", "blur", "told")},
         "sky": {name: getattr(camera.skylight, name) for name in _SKY},
