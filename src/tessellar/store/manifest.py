@@ -7,13 +7,16 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from astropy.table import Table
 
 from tessellar.errors import Interrupted, NoPermission, NoSpace, TessellarError, TransferError
 from tessellar.net import Outcome, Remote
+
+if TYPE_CHECKING:
+    from tessellar.store.opened import OpenedSet
 
 COMPLETE = "COMPLETE"
 ERROR = "ERROR"
@@ -90,6 +93,12 @@ class Manifest(Table):  # type: ignore[misc]
     def paths(self) -> list[Path]:
         """The files that are here."""
         return [Path(row["Local Path"]) for row in self if row["Status"] == COMPLETE]
+
+    def open(self) -> OpenedSet:
+        """Return the files that are here as models: each is read when it is asked for."""
+        from tessellar.store.opened import OpenedSet
+
+        return OpenedSet(self.paths)
 
     def retry(self) -> Manifest:
         """Fetch again what failed; return the manifest of those files."""
