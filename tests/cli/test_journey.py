@@ -23,6 +23,7 @@ def test_find_lists_files_with_the_promised_keys(tessellar, archive, star):
     assert ran.code == 0
     assert ran.err == ""
     keys = {"obs_id", "target", "sector", "camera", "ccd", "cadence", "kind", "author", "filename", "uri", "size"}
+    keys |= {"sector_first", "sector_last", "s3_uri", "summary"}
     assert {frozenset(row) for row in ran.json} == {frozenset(keys)}
     assert {row["target"] for row in ran.json} == {str(star)}
     assert {row["kind"] for row in ran.json} == {"lightcurve", "tpf"}

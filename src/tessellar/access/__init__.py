@@ -8,7 +8,7 @@ from tessellar.access.observations import Observations, ObservationsFace
 from tessellar.access.resolving import Resolved, resolve
 from tessellar.access.saving import Saved, save_observations
 from tessellar.access.searching import list_products, search
-from tessellar.access.stars import save_stars, stars
+from tessellar.access.catalogue import save_stars, stars
 from tessellar.access.validation import DVRuns, dv_runs
 from tessellar.access.visibility import observability
 

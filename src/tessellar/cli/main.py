@@ -37,6 +37,7 @@ _COMMANDS = {
     "demo": ("tessellar.cli.demo", "The whole journey on an embedded archive."),
     "resolve": ("tessellar.cli.resolve", "Ids, position and sectors of a target."),
     "find": ("tessellar.cli.find", "List the files that an archive has."),
+    "stars": ("tessellar.cli.stars", "Stars of the TIC: by id, around a position, on a CCD."),
     "fetch": ("tessellar.cli.fetch", "Download files, verified."),
     "dv": ("tessellar.cli.dv", "Validation runs of a star: sectors, inputs, events, which supersedes which."),
     "dataset": ("tessellar.cli.dataset", "Write down what a study uses, and rebuild it anywhere."),

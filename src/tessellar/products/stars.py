@@ -71,6 +71,8 @@ class StarTable(ArchiveTable):
     """One row a star, with the columns of the TESS Input Catalog (`STAR_COLUMNS`)."""
 
     known_columns: ClassVar[Mapping[str, ColumnInfo]] = STAR_COLUMNS
+    shown_columns = ("ID", "ra", "dec", "pmRA", "pmDEC", "Tmag", "Teff", "rad", "disposition", "GAIA", "dstArcSec",
+                     "ra_epoch", "dec_epoch", "moved")  # fmt: skip
 
     def move_to(self, epoch: float) -> None:
         """Add the positions at an epoch (BTJD) as ``ra_epoch`` and ``dec_epoch``; ``ra`` and ``dec`` stay.

@@ -8,6 +8,7 @@ ingested again: it serves to ask for products, never to remember anything by.
 from __future__ import annotations
 
 import fnmatch
+import html
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
@@ -27,6 +28,7 @@ class ColumnInfo(NamedTuple):
 
 
 _TEXT, _REAL, _WHOLE = str, float, int
+_MOST_SHOWN = 12
 _UNREADABLE = "unreadable"  # in a table's meta: by column, how many values are not what it holds, and masked
 
 OBSERVATION_COLUMNS: dict[str, ColumnInfo] = {
@@ -116,6 +118,8 @@ class ArchiveTable(Table):  # type: ignore[misc]
     """
 
     known_columns: ClassVar[Mapping[str, ColumnInfo]] = {}
+    shown_columns: ClassVar[Sequence[str]] = ()
+    """Of a table with many columns, those that are shown."""
 
     @classmethod
     def from_rows(cls, rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None) -> Self:
@@ -191,6 +195,29 @@ class ArchiveTable(Table):  # type: ignore[misc]
         kept: Self = self[keep]
         return kept
 
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        lines = self._shown().pformat(max_lines=30, max_width=160, show_unit=False) if self.colnames else []
+        return "\n".join([*lines, self._summary()])
+
+    def _repr_html_(self) -> str:
+        body = self._shown()._base_repr_(html=True, max_lines=40, max_width=-1, descr_vals=[]) if self.colnames else ""
+        return f"{body}<p><i>{html.escape(self._summary())}</i></p>"
+
+    def _shown(self) -> Table:
+        """Return a plain table of the columns that tell most."""
+        names = self.colnames
+        if len(names) > _MOST_SHOWN:
+            names = [name for name in self.shown_columns if name in names] or names
+        return Table([self[name] for name in names], names=names, copy=False)
+
+    def _summary(self) -> str:
+        hidden = len(self.colnames) - len(self._shown().colnames) if self.colnames else 0
+        more = f"; {hidden} more columns: see colnames" if hidden else ""
+        return f"{type(self).__name__} of {len(self)} {'row' if len(self) == 1 else 'rows'}{more}"
+
     def rows(self) -> list[dict[str, Any]]:
         """Return plain rows, None for a missing value."""
         columns = [(name, self[name].tolist()) for name in self.colnames]
@@ -209,12 +236,20 @@ class ObservationTable(ArchiveTable):
     """
 
     known_columns = OBSERVATION_COLUMNS
+    shown_columns = (
+        "target_name", "sector_first", "sector_last", "camera", "ccd", "t_exptime", "provenance_name",
+        "dataproduct_type", "separation", "obs_id",
+    )  # fmt: skip
 
 
 class ProductTable(ArchiveTable):
     """One row a file, with the columns of MAST's product list and a few of ours (`PRODUCT_COLUMNS`)."""
 
     known_columns = PRODUCT_COLUMNS
+    shown_columns = (
+        "target", "sector_first", "sector_last", "camera", "ccd", "cadence", "kind", "author", "size",
+        "productFilename",
+    )  # fmt: skip
 
     @property
     def total_size(self) -> int:

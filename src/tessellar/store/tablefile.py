@@ -21,6 +21,7 @@ from tessellar.products.tables import ArchiveTable
 from tessellar.store.claims import claim
 
 FORMATS = (".csv", ".ecsv", ".parquet")
+VOTABLE = (".vot", ".xml")
 
 
 class TableFile:
@@ -39,6 +40,8 @@ class TableFile:
         What the rows answer. What another question left behind is not gone on with.
     meta : mapping, optional
         Written into the head of an ECSV file.
+    resume : bool
+        Go on with what an earlier attempt left.
 
     Raises
     ------
@@ -55,6 +58,7 @@ class TableFile:
         columns: Sequence[str],
         question: Mapping[str, Any],
         meta: Mapping[str, Any] | None = None,
+        resume: bool = True,
     ) -> None:
         check_format(path)
         self.path, self._kind, self._columns = path, kind, list(columns)
@@ -69,7 +73,7 @@ class TableFile:
         if self._claim is None:
             raise StoreError(f"{path}: another process is writing it; wait for that, or choose another name")
         try:
-            self.note = self._resumed()
+            self.note = self._resumed(resume)
         except BaseException:
             self._claim.release()
             raise
@@ -101,7 +105,7 @@ class TableFile:
         assert self._claim is not None
         self._claim.release()
 
-    def _resumed(self) -> Mapping[str, Any]:
+    def _resumed(self, resume: bool) -> Mapping[str, Any]:
         """Go back to the last whole piece; return its note, empty if there is none."""
         state: dict[str, Any] = {}
         with suppress(OSError, ValueError):
@@ -111,7 +115,7 @@ class TableFile:
                 f"{self._part}: half of another table; finish that one, remove it, or write to another file"
             )
         written = int(state.get("bytes", 0))
-        if not written or self._part.stat().st_size < written:
+        if not resume or not written or self._part.stat().st_size < written:
             written = self._begin()
             state = {}
         os.truncate(self._part, written)
@@ -147,7 +151,8 @@ class TableFile:
         from pyarrow import parquet
 
         kinds = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
-        types = {name: kinds[self._kind.known_columns[name].kind] for name in self._columns}
+        known = self._kind.known_columns
+        types = {name: kinds[known[name].kind] if name in known else pa.string() for name in self._columns}
         convert = arrow_csv.ConvertOptions(
             column_types=types, null_values=[""], strings_can_be_null=True, true_values=["True"], false_values=["False"]
         )
@@ -169,3 +174,29 @@ def check_format(path: Path) -> None:
             import pyarrow  # noqa: F401
         except ImportError as error:
             raise InputError(f"{path}: Parquet needs pyarrow: pip install 'tessellar[parquet]'") from error
+
+
+def write_table(table: ArchiveTable, path: Path) -> Path:
+    """Write a table that is here whole: in the formats of `TableFile`, or as a VOTable (``.vot``, ``.xml``).
+
+    Raises
+    ------
+    InputError
+        If the file's ending is none of these.
+    StoreError
+        If it cannot be written.
+    """
+    if path.suffix in VOTABLE:
+        part = path.with_name(f"{path.name}.part")
+        try:
+            table.write(part, format="votable", overwrite=True)
+            part.replace(path)
+        except OSError as error:
+            raise NoPermission(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+        return path
+    file = TableFile(path, type(table), table.colnames, {"whole": True}, table.meta, resume=False)
+    try:
+        file.append(table, {})
+        return file.finish()
+    finally:
+        file.close()
