@@ -9,16 +9,25 @@ if TYPE_CHECKING:
     from tessellar.pixels.averages import mean_image
     from tessellar.pixels.background import Background, Sky, measure_jointly
     from tessellar.pixels.backgrounds import BackgroundSeries, measure_backgrounds
+    from tessellar.pixels.effective import EffectivePSF, estimate_response
     from tessellar.pixels.movement import MovementKernel
     from tessellar.pixels.pointing import Pointing, measure_pointing
-    from tessellar.pixels.response import MissionPRF, PixelResponse, add_stars
+    from tessellar.pixels.prepared import PreparedField
+    from tessellar.pixels.preparing import prepare
+    from tessellar.pixels.response import GriddedResponse, MissionPRF, PixelResponse, add_stars
     from tessellar.pixels.stack import FrameStack
-    from tessellar.pixels.stamp import AperturePixel, PixelSource, Span, Stamp
+    from tessellar.pixels.stamp import AperturePixel, PixelFlag, PixelSource, Span, Stamp
     from tessellar.pixels.starmodel import StarModel
     from tessellar.pixels.stars import StarField
     from tessellar.pixels.targetpixel import TargetPixelSource
 
 _HOMES = {
+    "EffectivePSF": "effective",
+    "estimate_response": "effective",
+    "PreparedField": "prepared",
+    "prepare": "preparing",
+    "GriddedResponse": "response",
+    "PixelFlag": "stamp",
     "measure_pointing": "pointing",
     "Pointing": "pointing",
     "MovementKernel": "movement",
@@ -45,12 +54,16 @@ __all__ = [
     "AperturePixel",
     "Background",
     "BackgroundSeries",
+    "EffectivePSF",
     "FrameStack",
+    "GriddedResponse",
     "MissionPRF",
     "MovementKernel",
+    "PixelFlag",
     "PixelResponse",
     "PixelSource",
     "Pointing",
+    "PreparedField",
     "Sky",
     "Span",
     "Stamp",
@@ -58,10 +71,12 @@ __all__ = [
     "StarModel",
     "TargetPixelSource",
     "add_stars",
+    "estimate_response",
     "mean_image",
     "measure_backgrounds",
     "measure_jointly",
     "measure_pointing",
+    "prepare",
 ]
 
 

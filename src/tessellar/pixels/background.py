@@ -249,7 +249,7 @@ class Sky:
 
 
 def measure_jointly(
-    sky: Sky, image: NDArray[Any], stars: Any, response: Any, *, rounds: int = 3
+    sky: Sky, image: NDArray[Any], stars: Any, response: Any, *, rounds: int = 3, moves: bool = True
 ) -> tuple[Background, StarModel]:
     """Measure the background and the stars of one image together.
 
@@ -265,6 +265,8 @@ def measure_jointly(
     response : PixelResponse
     rounds : int
         Times that stars and sky are measured.
+    moves : bool
+        Whether the model of the stars can be moved.
     """
     if rounds < 1:
         raise InputError(f"{rounds} rounds: stars and sky are measured at least once")
@@ -273,7 +275,9 @@ def measure_jointly(
     for left in reversed(range(rounds)):
         level = float(np.nanmedian(background.nodes)) if background.usable else 0.0
         light = np.asarray(image, dtype=np.float32) - background.image()
-        model = StarModel.fit(light, sky.corner, stars, response, sky=max(level, 1.0), start=fluxes, moves=not left)
+        model = StarModel.fit(
+            light, sky.corner, stars, response, sky=max(level, 1.0), start=fluxes, moves=moves and not left
+        )
         fluxes = model.fluxes
         background = sky.measure(image, starlight=model.image(), masked=model.masked, faintest=model.faintest)
     return background, model

@@ -68,6 +68,14 @@ class Checkpoints:
     def __exit__(self, *_: object) -> None:
         self._lock.close()
 
+    def has(self, name: str) -> bool:
+        """Whether a part is there."""
+        return (self.folder / f"{name}.npz").exists()
+
+    def drop(self, name: str) -> None:
+        """Throw a part away, if it is there."""
+        (self.folder / f"{name}.npz").unlink(missing_ok=True)
+
     def load(self, name: str) -> dict[str, NDArray[Any]] | None:
         """Arrays of a part, or None where it is not there yet."""
         path = self.folder / f"{name}.npz"

@@ -32,8 +32,8 @@ _BRIGHTEST, _FAINTEST = 7.5, 13.0
 # Neighbours may add this share of a star's own light within 3 px of it.
 _SHARED = 0.5
 _CORE = 3.0
-# A region has at least this many stars, and uses at most so many; a CCD is cut into 4 x 4 at the most.
-_LEAST, _MOST, _REGIONS = 60, 250, 4
+# Fewer stars give no response. A region has at least this many, and uses at most so many; a CCD is cut into 4 x 4.
+_FEWEST, _LEAST, _MOST, _REGIONS = 20, 60, 250, 4
 # Borders of the splines' pieces on one side of the star, px: the image has no detail finer than a pixel, and the
 # wings are smooth.
 _PIECES = (0.0, 1 / 3, 2 / 3, 1.0, 4 / 3, 5 / 3, 2.0, 2.5, 3.0, 3.5, 4.5, 5.5, 6.5, REACH + 1.0)
@@ -152,10 +152,10 @@ def _choose(
         others = model.terms[0][rows, columns] - own
         whole = np.isfinite(light[rows, columns]).all(axis=(1, 2))
         index = index[whole & (others.sum(axis=(1, 2)) < _SHARED * own.sum(axis=(1, 2)))]
-    if len(index) < _LEAST:
+    if len(index) < _FEWEST:
         raise InputError(
             f"{len(index)} stars of T {_BRIGHTEST} to {_FAINTEST} stand free on the frames of {sky.field}: a response "
-            f"needs {_LEAST}; give the mission's files (prf)"
+            f"needs {_FEWEST}; give the mission's files (prf)"
         )
     return index.astype(np.int64)
 

@@ -239,3 +239,8 @@ def _polynomials(column: ArrayLike, row: ArrayLike) -> Array:
     u = (np.asarray(column, dtype=np.float64) - _ORIGIN) / _SCALE
     v = (np.asarray(row, dtype=np.float64) - _ORIGIN) / _SCALE
     return np.column_stack([u**p * v**q for p, q in _POWERS])
+
+
+def mapped(kernel: Array, column: Array, row: Array) -> tuple[Array, Array]:
+    """Columns and rows, 1-based, through an affine kernel (6,)."""
+    return kernel[0] * column + kernel[1] * row + kernel[2], kernel[3] * column + kernel[4] * row + kernel[5]

@@ -71,6 +71,11 @@ class Pointing:
         """The movement at any time and place, mode ``affine``."""
         return MovementKernel(self.time, self.kernels, "affine")
 
+    def filled_kernels(self) -> Array:
+        """`kernels`, with those of frames that could not be measured interpolated in time."""
+        known = np.isfinite(self.kernels).all(axis=1)
+        return np.column_stack([np.interp(self.time, self.time[known], each[known]) for each in self.kernels.T])
+
     def filled(self) -> Array:
         """`shifts`, with those of frames that could not be measured interpolated in time."""
         known = np.isfinite(self.shifts).all(axis=1)
@@ -111,6 +116,30 @@ def measure_pointing(
         if progress is not None:
             progress(index + 1, len(stack))
     return meter.solve(places)
+
+
+def pointing_of_headers(stack: FrameStack) -> Pointing:
+    """Movement of a stack's frames as their headers' world coordinates tell it; its errors are not known."""
+    moved = MovementKernel.from_stack(stack)
+    (left, bottom), (high, wide) = stack.corner, stack.shape
+    middle = np.array([left + (wide - 1) / 2, bottom + (high - 1) / 2])
+    columns, rows = (
+        mesh.ravel()
+        for mesh in np.meshgrid(np.linspace(left, left + wide - 1, 5), np.linspace(bottom, bottom + high - 1, 5))
+    )
+    design = np.column_stack([np.ones_like(columns), (columns - middle[0]) / _SCALE, (rows - middle[1]) / _SCALE])
+    inverse = np.linalg.pinv(design)
+    fits = np.stack([inverse @ moved.interpolate(time, np.column_stack([columns, rows])) for time in stack.time])
+    nothing = np.zeros((1, 3, 2))
+    return Pointing(
+        stack.time,
+        _kernels(fits, middle),
+        fits[:, 0].copy(),
+        np.full((len(stack), 2), np.nan),
+        np.zeros(len(stack), np.int64),
+        np.zeros(2),
+        _kernels(nothing, middle)[0],
+    )
 
 
 class PointingMeter:

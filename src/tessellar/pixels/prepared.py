@@ -1,0 +1,226 @@
+"""A prepared field: everything about the frames of one CCD that measuring needs, out of one small file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tessellar.errors import InputError, MissingInput
+from tessellar.pixels.background import Sky
+from tessellar.pixels.backgrounds import BackgroundSeries
+from tessellar.pixels.frames import read_cubes
+from tessellar.pixels.movement import MovementKernel, mapped
+from tessellar.pixels.planes import wcs_of
+from tessellar.pixels.pointing import Pointing
+from tessellar.pixels.preparedfile import PreparedFile
+from tessellar.pixels.quality import Excluded, excluded_by_hand, pixel_flags
+from tessellar.pixels.response import GriddedResponse
+from tessellar.pixels.series import FrameSeries
+from tessellar.pixels.stamp import Span, Stamp
+from tessellar.pixels.stars import StarField
+from tessellar.pixels.timing import star_times
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
+    from tessellar.mission.tangent import Plane
+    from tessellar.pixels.badtimes import BadTime
+    from tessellar.products.provenance import Provenance
+
+
+class PreparedField(FrameSeries):
+    """What `prepare` found out about the frames of one field: a source of stamps, with background and flags.
+
+    The pixels themselves stay in the frames' files.
+
+    Parameters
+    ----------
+    path : path-like
+        The file that `prepare` wrote.
+    frames : path-like, optional
+        Folder in which the frames lie now, if they were moved.
+
+    Raises
+    ------
+    MissingInput
+        If there is no such file.
+    Unrecognised, Corrupt
+        If it was not written by `prepare`, or is damaged.
+
+    Examples
+    --------
+    >>> from tessellar.pixels import PreparedField
+    >>> field = PreparedField("s0027-1-1-c0600.h5")  # doctest: +SKIP
+    >>> stamp = field.window(rows=(1000, 1010), cols=(500, 510))  # doctest: +SKIP
+    >>> stamp.background_subtracted  # doctest: +SKIP
+    True
+    """
+
+    def __init__(self, path: str | PathLike[str], frames: str | PathLike[str] | None = None) -> None:
+        self.path = Path(path)
+        self._file = PreparedFile(self.path)
+        super().__init__(self._file.frames(None if frames is None else Path(frames)))
+        self.corner, self.shape = self._file.corner, self._file.shape
+
+    def __repr__(self) -> str:
+        rows, cols = self.shape
+        size = f"{len(self)} frames of {self.cadence:.0f} s, {rows} x {cols} px"
+        return f"<PreparedField {self.field}, {size}, {len(self.stars) if self.stars else 0} stars>"
+
+    @cached_property
+    def quality(self) -> NDArray[np.int32]:
+        """Flags of each frame: the mission's, those taken over from stars' files, and 128 where excluded by hand."""
+        return self._file.array("frames/quality")
+
+    @cached_property
+    def stars(self) -> StarField | None:
+        """The field's stars at their places in the reference frame, as measured; None without a catalogue."""
+        columns = self._file.arrays("stars")
+        columns.pop("flux", None)
+        return StarField(**columns) if columns else None
+
+    @cached_property
+    def fluxes(self) -> NDArray[np.float64]:
+        """Flux of each star in the mean of the frames, e-/s, fitted jointly; held to the catalogue's within 20 %."""
+        return self._file.array("stars/flux")
+
+    @cached_property
+    def pointing(self) -> Pointing:
+        """Measured movement of every frame; where it could not be measured, that between its neighbours."""
+        return Pointing(time=self.time, **self._file.arrays("pointing"))
+
+    @cached_property
+    def movement(self) -> MovementKernel:
+        """Where every star is at any time, against its place in the reference frame."""
+        return self.pointing.movement
+
+    @cached_property
+    def background(self) -> BackgroundSeries:
+        """Background of every frame."""
+        parts = self._file.arrays("background")
+        box = int(self._file.attribute("background", "box"))
+        parts["jumps"] = np.unpackbits(parts["jumps"], axis=-1, count=int(self._file.attribute("background", "blocks")))
+        sky = Sky(self.field, self.corner, self.shape, box=box)
+        return BackgroundSeries(sky=sky, model=None, **parts | {"jumps": parts["jumps"].astype(bool)})
+
+    @cached_property
+    def mean_image(self) -> NDArray[np.float32]:
+        """Mean of the good frames without their background, e-/s."""
+        return self._file.array("mean_image")
+
+    @cached_property
+    def segments(self) -> NDArray[np.int64]:
+        """Number of the part of the sector (orbit) that each frame belongs to."""
+        return self._file.array("frames/segment")
+
+    def response(self, segment: int = 0) -> GriddedResponse:
+        """The pixel response in a part of the sector: the mission's, or the effective PSF estimated there.
+
+        Raises
+        ------
+        InputError
+            If none was given and none could be estimated, or there is no such part.
+        """
+        return self._file.response(segment)
+
+    @property
+    def bad_times(self) -> list[BadTime]:
+        """The calendar of the field's bad times."""
+        return self._file.bad_times()
+
+    @property
+    def provenance(self) -> Provenance:
+        """What it was made from, with what settings, by which version."""
+        return self._file.provenance
+
+    @property
+    def plane(self) -> Plane:
+        """Projection of the reference frame, as its header has it; `place` corrects it."""
+        return self._file.plane(self._file.reference)
+
+    def place(self, ra: ArrayLike, dec: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Columns and rows (1-based) of positions in the reference frame, corrected by where its stars were found."""
+        return mapped(self.pointing.registration, *self.plane.to_pixel(ra, dec))
+
+    @property
+    def wcs(self) -> WCS:
+        """World coordinates of the reference frame, corrected at its middle: pixel (0, 0) is the first pixel."""
+        return self._wcs_at(self.corner, self.shape)
+
+    def window(self, rows: Span = None, cols: Span = None) -> Stamp:
+        """Cut CCD rows and columns (first, last; 1-based, both included) out of all frames, background subtracted.
+
+        Raises
+        ------
+        InputError
+            If the window is empty or not wholly inside.
+        MissingInput, Corrupt
+            If a frame is not where it was, or is not what it was.
+        """
+        spans = []
+        for span, first, count, word in zip(
+            (cols, rows), self.corner, self.shape[::-1], ("columns", "rows"), strict=True
+        ):
+            begin, end = span if span is not None else (first, first + count - 1)
+            if not first <= begin <= end < first + count:
+                raise InputError(f"{word} {begin} to {end} are not in {self.path.name}, {first} to {first + count - 1}")
+            spans.append((begin, end))
+        (left, right), (bottom, top) = spans
+        corner, shape = (left, bottom), (top - bottom + 1, right - left + 1)
+        images, errors = self._read(corner, shape)
+        background = self.background.window((bottom, top), (left, right))
+        images -= background
+        jumped = self.background.jumped((bottom, top), (left, right))
+        used = self.background.used[bottom - self.corner[1] :, left - self.corner[0] :][: shape[0], : shape[1]]
+        return Stamp(
+            images=images,
+            errors=errors,
+            background=background,
+            time=self.time,
+            timecorr=self.timecorr,
+            cadenceno=self.cadenceno,
+            quality=self.quality,
+            corner=corner,
+            field=self.field,
+            cadence=self.cadence,
+            origin=f"prepared frames of {self.field}",
+            wcs=self._wcs_at(corner, shape),
+            pixel_flags=pixel_flags(self._excluded, jumped, used, corner),
+        )
+
+    def star_times(self, ra: float, dec: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Times of one star: BTJD, its barycentric correction (days), and the 1-sigma error of that (seconds)."""
+        return star_times(self, self._file.spacecraft(), ra, dec)
+
+    def _read(self, corner: tuple[int, int], shape: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
+        try:
+            return read_cubes(self.frames, corner, shape)
+        except MissingInput as error:
+            folder = self.frames[0].path.parent
+            raise MissingInput(
+                f"{self.path.name} is of frames in {folder}: {error}; if they were moved, give frames=FOLDER"
+            ) from error
+
+    def _wcs_at(self, corner: tuple[int, int], shape: tuple[int, int]) -> WCS:
+        from dataclasses import replace
+
+        x, y = corner[0] + (shape[1] - 1) / 2, corner[1] + (shape[0] - 1) / 2
+        column, row = mapped(self.pointing.registration, np.array([x]), np.array([y]))
+        dx, dy = float(column[0] - x), float(row[0] - y)
+        plane = self.plane
+        moved = replace(
+            plane,
+            crpix=(plane.crpix[0] + dx, plane.crpix[1] + dy),
+            sip_crpix=(plane.sip_crpix[0] + dx, plane.sip_crpix[1] + dy),
+        )
+        return wcs_of(moved, corner)
+
+    @cached_property
+    def _excluded(self) -> Sequence[Excluded]:
+        return excluded_by_hand(self.field, self.time)
