@@ -202,7 +202,7 @@ def write_files(folder: Path, number: int) -> Iterator[Path]:
     from tessellar.simulate import simulate
 
     with tempfile.TemporaryDirectory() as name:
-        simulate(Path(name), seed=1, sectors=(1,), n_cadences=50)
+        simulate(Path(name), seed=1, sectors=(1,), n_cadences=50, extras=False)
         contents = [next(Path(name).rglob(f"*-s_{kind}.fits")).read_bytes() for kind in ("lc", "tp")]
     for i in range(number):
         sector, kind = 1 + i // 2 % 13, ("lc", "tp")[i % 2]

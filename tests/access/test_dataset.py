@@ -20,7 +20,7 @@ RECIPE = 'sectors = [1]\nkinds = ["lightcurve", "tpf"]\nauthors = ["SPOC"]\ncade
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sky")
-    simulate(folder, seed=5, days=0.2)
+    simulate(folder, seed=5, days=0.2, extras=False)
     return folder
 
 

@@ -64,7 +64,7 @@ def test_tesswcs_finds_the_same_ccds():
 
 
 def test_a_star_says_where_the_archive_has_it(tmp_path):
-    simulate(tmp_path / "sky", days=0.05)
+    simulate(tmp_path / "sky", days=0.05, extras=False)
     with ServerThread(tmp_path / "sky") as server:
         table = observability("TIC 9900000001", archive=server.url)
     assert table["sector"][table["products"]].tolist() == [1, 2]

@@ -22,7 +22,7 @@ from tessellar.simulate import simulate
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sky") / "archive"
-    simulate(folder, seed=5, days=0.1)
+    simulate(folder, seed=5, days=0.1, extras=False)
     return folder
 
 

@@ -17,7 +17,7 @@ from tessellar.simulate import simulate
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sky") / "archive"
-    simulate(folder, seed=5, days=0.2)
+    simulate(folder, seed=5, days=0.2, extras=False)
     return folder
 
 

@@ -48,7 +48,7 @@ def test_what_is_no_source_is_refused_by_name(named):
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sky")
-    simulate(folder, seed=5, days=0.2, sectors=(1,))
+    simulate(folder, seed=5, days=0.2, sectors=(1,), extras=False)
     return folder
 
 

@@ -57,7 +57,7 @@ def tessellar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Half a day of the simulated sky."""
     folder = tmp_path_factory.mktemp("sky") / "archive"
-    simulate(folder, seed=3, days=0.5)
+    simulate(folder, seed=3, days=0.5, extras=False)
     return folder
 
 

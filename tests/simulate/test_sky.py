@@ -30,7 +30,7 @@ DAYS = 1.5
 
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory):
-    """The default sky, cut short: 8 stars, 2 sectors, 1.5 days each."""
+    """The default sky, cut short: 9 stars, 2 sectors and one more for the ninth, 1.5 days each."""
     return simulate(tmp_path_factory.mktemp("sky"), days=DAYS)
 
 
@@ -46,11 +46,12 @@ def opened(sky, row):
 
 def test_the_default_sky_has_what_it_promises(sky):
     kinds = list(sky.stars["kind"][sky.stars["sector"] == 1])
-    assert sorted(kinds) == ["binary", "blend", "planet", "pulsator", *["quiet"] * 3, "saturated"]
-    assert set(sky.stars["sector"]) == {1, 2}
-    assert len({(row["sector"], row["camera"], row["ccd"]) for row in sky.stars}) == 2
+    assert sorted(kinds) == ["binary", "blend", "planet", "pulsator", "quick", *["quiet"] * 3, "saturated"]
+    assert set(sky.stars["sector"]) == {1, 2, 27}
+    assert len({(row["sector"], row["camera"], row["ccd"]) for row in sky.stars}) == 3
+    assert set(sky.stars["cadence"]) == {20, 120}
     assert all(path.is_file() for path in sky.files())
-    assert len(sky.files()) == 32
+    assert len(sky.files()) == 2 * (9 * 2 + 2)
     assert sky.stars["tic"].min() >= 9_900_000_001
     assert len(sky.catalogue) > 50
 
@@ -153,15 +154,16 @@ def test_missing_cadences_look_as_in_real_files(sky):
 def test_noise_is_photon_and_read_noise(sky):
     for row in sky.stars:
         tpf, lc = opened(sky, row)
-        truth = sky.cadences(row["tic"], row["sector"])
+        truth = sky.cadences(row["tic"], row["sector"], row["cadence"])
         table = lc[1].data
         good = table["QUALITY"] == 0
         residual = (table["SAP_FLUX"] - truth["FLUX"])[good]
-        # 60 frames less cosmic-ray mitigation, read noise of every one; sky and stars alike.
+        # Frames of 2 s, less what cosmic-ray mitigation drops (of 20 s nothing); read noise of every one; all light.
         mask = (tpf["APERTURE"].data & 2) > 0
-        seconds = 60 * 1.98 * 0.949
+        frames = 10 if row["cadence"] == 20 else 60 * 0.949
+        seconds = frames * 1.98
         letter = "ABCD"[int((row["column"] - 45) // 512)]
-        read = mask.sum() * 60 * 0.949 * tpf[1].header[f"READNOI{letter}"] ** 2 / seconds**2
+        read = mask.sum() * frames * tpf[1].header[f"READNOI{letter}"] ** 2 / seconds**2
         expected = np.sqrt((truth["FLUX"] + table["SAP_BKG"])[good] / seconds + read)
         pull = residual / expected
         assert abs(pull.std() - 1) < 4.5 / np.sqrt(2 * good.sum()) + 0.01, row["tic"]
@@ -176,7 +178,7 @@ def test_flux_tells_the_magnitude(sky):
         assert header["CROWDSAP"] == pytest.approx(1 - row["contamination"], abs=1e-7)
         assert header["FLFRCSAP"] == pytest.approx(row["flux_fraction"], abs=1e-7)
         good = table["QUALITY"] == 0
-        signal = sky.cadences(row["tic"], row["sector"])["SIGNAL"]
+        signal = sky.cadences(row["tic"], row["sector"], row["cadence"])["SIGNAL"]
         flux = np.median(table["PDCSAP_FLUX"][good] / signal[good])
         assert ZERO_POINT - 2.5 * np.log10(flux) == pytest.approx(lc[0].header["TESSMAG"], abs=0.02), row["kind"]
         ratio = np.nanmedian(table["PDCSAP_FLUX"]) / np.nanmedian(table["SAP_FLUX"])
@@ -185,7 +187,7 @@ def test_flux_tells_the_magnitude(sky):
 
 def test_truth_of_the_cadences_is_the_injected_signal(sky):
     for row in sky.stars:
-        truth = sky.cadences(row["tic"], row["sector"])
+        truth = sky.cadences(row["tic"], row["sector"], row["cadence"])
         star = truth["TARGET"] / truth["SIGNAL"]
         # What is left is the motion of the image, little but in momentum dumps.
         assert np.ptp(np.percentile(star, [1, 99])) / np.median(star) < 0.01
@@ -266,7 +268,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(tmp_path):
     first, second = (simulate(tmp_path / name, **arguments) for name in "ab")
     other = simulate(tmp_path / "c", seed=2, **arguments)
     names = sorted(path.relative_to(first.directory) for path in first.directory.rglob("*") if path.is_file())
-    assert len(names) == 9
+    assert len(names) == 12
     for name in names:
         assert (first.directory / name).read_bytes() == (second.directory / name).read_bytes(), name
     assert first.files()[0].read_bytes() != (other.directory / first.files()[0].name).read_bytes()

@@ -45,7 +45,8 @@ def command(settings: Globals, out: Path) -> int:
     say = _Teller(settings.quiet or settings.json)
 
     say("1. A simulated sky: 8 stars, two sectors, 2-min target pixel files and light curves, exact truth beside them.")
-    _tessellar(say, "simulate", str(sky), "--days", f"{_DAYS:g}", shown=f"simulate {sky.name} --days {_DAYS:g}")
+    length = ("--days", f"{_DAYS:g}", "--targets-only")
+    _tessellar(say, "simulate", str(sky), *length, shown=f"simulate {sky.name} {' '.join(length)}")
     say("2. The folder becomes an archive that speaks MAST's protocol.")
     with _served(say, sky) as url:
         star = _transit_host(sky)

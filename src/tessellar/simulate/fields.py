@@ -12,6 +12,7 @@ import numpy as np
 from tessellar.errors import InputError
 from tessellar.mission.ccd import Located, ccd_wcs, locate
 from tessellar.mission.names import build_name
+from tessellar.mission.offsets import time_offset
 from tessellar.mission.sectors import get_sector
 from tessellar.mission.time import btjd_to_time
 from tessellar.simulate.stars import Sky, Star
@@ -67,6 +68,22 @@ def sector_span(sector: int) -> tuple[float, float]:
     known = get_sector(sector)
     # The day on which a sector begins is spent turning to it.
     return _SPANS.get(sector, (known.start + _TURN_DAYS, known.end))
+
+
+def image_cadence(sector: int) -> float:
+    """Seconds from one full-frame image of a sector to the next."""
+    return float(get_sector(sector).ffi_cadence)
+
+
+def has_twenty_seconds(sector: int) -> bool:
+    """Whether some stars of a sector were observed every 20 s."""
+    return 20 in get_sector(sector).cadences
+
+
+def time_lag(author: str, sector: int, version: str) -> float:
+    """Days by which an author's times of a sector are known to be late; 0 where nothing is known."""
+    offset = time_offset(author, sector, version=version)
+    return -offset.days if offset is not None else 0.0
 
 
 def file_name(product: str, tic: int, sector: int) -> str:

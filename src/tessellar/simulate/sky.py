@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,21 +11,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.errors import InputError, NoPermission
+from tessellar.errors import InputError
 from tessellar.simulate import detector, fields, truth
 from tessellar.simulate.fields import Spot
-from tessellar.simulate.filing import whole_file
+from tessellar.simulate.folder import mark_folder, prepare_folder, remove_files
 from tessellar.simulate.observation import Observation, observe
-from tessellar.simulate.photometer import measure
-from tessellar.simulate.schedule import Schedule, plan, pointing
+from tessellar.simulate.photometer import Measured, measure
+from tessellar.simulate.qlp import qlp_name, write_qlp_file
+from tessellar.simulate.schedule import Schedule, in_twenty_seconds, plan, pointing
 from tessellar.simulate.spoc import write_light_curve_file, write_target_pixel_file
-from tessellar.simulate.stars import FIRST_TIC, Sky, Star, choose, default_targets, place
+from tessellar.simulate.stars import FIRST_TIC, Sky, Star, choose, default_targets, place, quick_target
+from tessellar.simulate.tic import TIC_FILE, tic_table
+from tessellar.simulate.validation import Sighting, eclipses, plan_runs, sight, write_runs
 from tessellar.targets import Field, check_sector
 
 #: Sectors of the default sky: camera 4, CCD 1 saw the same field in both.
 DEFAULT_SECTORS = (1, 2)
-#: The mark of a folder that holds a simulation: its settings, and the files that belong to it.
-MARK_FILE = "simulation.json"
+#: The sector in which the default sky's quick target is observed as well: the first with 20-s cadences.
+FAST_SECTOR = 27
+#: 20-s files hold so many days at most: those of a whole sector would have 340 MB.
+FAST_DAYS = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,19 @@ class _Sector:
 
     schedule: Schedule
     pointing: dict[int, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One star in one sector."""
+
+    star: Star
+    spot: Spot
+    fast: bool
+
+    @property
+    def sector(self) -> int:
+        return self.spot.field.sector
 
 
 def simulate(
@@ -48,14 +64,17 @@ def simulate(
     kinds: Collection[str] | None = None,
     stars: Sequence[Star] | None = None,
     centre: tuple[float, float] | None = None,
+    extras: bool = True,
     overwrite: bool = False,
 ) -> truth.Truth:
-    """Make a sky with known truth: target pixel files and light curves as SPOC makes them.
+    """Make a sky with known truth: target pixel files and light curves as SPOC makes them, and what others make of it.
 
-    Eight stars of one CCD field (a transiting planet, an eclipsing binary, a pulsator, a blend, a
+    Nine stars of one CCD field (transiting planets, an eclipsing binary, a pulsator, a blend, a
     saturated star, quiet stars), 11 x 11 px, 2-min cadence, each sector with its own pointing,
-    gap, momentum dumps and scattered light. The same arguments give the same bytes. A sector of
-    one star takes 50 MB.
+    gap, momentum dumps and scattered light. With the extras: validation runs of the stars
+    in which a search finds transits (time series, reports, pages, lists of events), 20-s files of the ninth star,
+    light curves of the Quick-Look Pipeline (QLP), and the TESS Input Catalog of the field. The same arguments
+    give the same bytes. A sector of one star takes 50 MB.
 
     Parameters
     ----------
@@ -64,7 +83,7 @@ def simulate(
     seed : int
         Another seed is another sky.
     sectors : sequence of int, optional
-        Sectors 1 and 2 if not given; all of them must see one field.
+        Sectors 1 and 2 if not given, and with the extras sector 27 for the ninth star; all of them must see one field.
     days : float, optional
         Only the first days of each sector.
     n_cadences : int, optional
@@ -72,9 +91,12 @@ def simulate(
     kinds : collection of str, optional
         Only targets of these kinds; they are the same as in the whole sky.
     stars : sequence of Star, optional
-        Targets instead of the default ones; those without a position are put into the field.
+        Targets instead of the default ones; those without a position are put into the field. One of the kind
+        ``quick`` gets 20-s files in sectors that have such.
     centre : (float, float), optional
         Right ascension and declination of the field, degrees; found from the sectors if not given.
+    extras : bool
+        False for target pixel files and light curves of the first eight stars alone.
     overwrite : bool
         Write into a folder that holds other things as well; they are left alone.
 
@@ -105,24 +127,25 @@ def simulate(
     if not wanted or len(set(wanted)) < len(wanted):
         raise InputError(f"sectors {list(wanted)} asked for: name at least one, each once")
     count = _cadences(days, n_cadences)
-    targets = default_targets(seed) if stars is None else tuple(stars)
+    own = default_targets(seed) + ((quick_target(seed),) if extras else ())
+    targets = own if stars is None else tuple(stars)
     sky = choose(place(targets, centre or fields.choose_centre(wanted), seed), kinds)
-    spots = {(star.tic, sector): fields.spot_of(star, sector) for star in sky.targets for sector in wanted}
-    settings = {"seed": seed, "sectors": wanted, "n_cadences": count, "targets": [star.tic for star in sky.targets]}
-    former = _prepare(folder, overwrite)
-    names = sorted(_names(sky, wanted))
-    _mark(folder, settings, names)
+    tasks = list(_tasks(sky, wanted, fast_too=extras and stars is None and sectors is None, extras=extras))
+    settings = {
+        "seed": seed, "sectors": wanted, "n_cadences": count, "targets": [star.tic for star in sky.targets],
+        "extras": extras,
+    }  # fmt: skip
+    former = prepare_folder(folder, overwrite)
+    names = list(_names(tasks, extras))
+    mark_folder(folder, settings, names)
     # Without it the sky is not whole, and nobody takes the former truth for that of the new files.
-    with suppress(FileNotFoundError):
-        (folder / truth.TRUTH_FILE).unlink()
-    rows = _observe_all(folder, sky, wanted, spots, count, seed)
-    for name in set(former) - set(names):
-        with suppress(OSError):
-            (folder / name).unlink()
-    made = truth.Truth(folder, truth.truth_table(rows, settings), truth.catalogue_table(sky.stars))
-    truth.write_table(folder / truth.TRUTH_FOLDER / truth.CATALOGUE_FILE, made.catalogue)
-    truth.write_table(folder / truth.TRUTH_FILE, made.stars)
-    return made
+    remove_files(folder, [truth.TRUTH_FILE])
+    rows, made = _observe_all(folder, sky, tasks, count, seed, extras)
+    remove_files(folder, [*former, *names], but=made)
+    known = truth.Truth(folder, truth.truth_table(rows, settings), truth.catalogue_table(sky.stars))
+    truth.write_table(folder / truth.TRUTH_FOLDER / truth.CATALOGUE_FILE, known.catalogue)
+    truth.write_table(folder / truth.TRUTH_FILE, known.stars)
+    return known
 
 
 def simulated_stamp(
@@ -162,8 +185,6 @@ def simulated_stamp(
     >>> stamp.flux.shape, int(stamp.aperture.mask.sum())
     ((5, 11, 11), 16)
     """
-    from dataclasses import replace
-
     field = field or Field(1, 4, 1)
     column, row = 1100.3, 1000.8
     ra, dec = fields.wcs_of(field).all_pix2world([[column, row]], 1)[0]
@@ -183,74 +204,96 @@ def _cadences(days: float | None, n_cadences: int | None) -> int | None:
     return max(1, round(days * 86400 / detector.CADENCE))
 
 
-def _prepare(folder: Path, overwrite: bool) -> list[str]:
-    """Make the folder, or see that it may be written into; the files of a former simulation in it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        mark = folder / MARK_FILE
-        if mark.is_file():
-            return _former_files(mark)
-        if not overwrite and any(folder.iterdir()):
-            raise InputError(f"{folder} holds other things: choose an empty folder, or ask for it to be overwritten")
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"{folder} is a file: choose a folder") from error
-    except PermissionError as error:
-        raise NoPermission(f"{folder}: may not be written; choose another folder") from error
-    return []
+def _tasks(sky: Sky, sectors: Sequence[int], *, fast_too: bool, extras: bool) -> Iterator[_Task]:
+    for sector in sectors:
+        for star in sky.targets:
+            fast = extras and star.kind == "quick" and fields.has_twenty_seconds(sector)
+            yield _Task(star, fields.spot_of(star, sector), fast)
+    if fast_too:
+        for star in sky.targets:
+            if star.kind == "quick":
+                yield _Task(star, fields.spot_of(star, FAST_SECTOR), True)
 
 
-def _former_files(mark: Path) -> list[str]:
-    try:
-        former = json.loads(mark.read_text(encoding="utf-8"))
-        return [name for name in former["files"] if _is_ours(name)]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{mark} is not what a simulation leaves: choose another folder") from error
-
-
-def _is_ours(name: str) -> bool:
-    """Whether a name may be one of ours: a mark that someone edited must not reach other files."""
-    return name.endswith(".fits") and not Path(name).is_absolute() and ".." not in Path(name).parts
-
-
-def _names(sky: Sky, sectors: Sequence[int]) -> Iterator[str]:
-    for star in sky.targets:
-        for sector in sectors:
-            yield fields.file_name("tp", star.tic, sector)
-            yield fields.file_name("lc", star.tic, sector)
-            yield truth.cadence_file(star.tic, sector)
-
-
-def _mark(folder: Path, settings: dict[str, Any], names: list[str]) -> None:
-    text = json.dumps({"made_by": "tessellar simulate", **settings, "files": names}, indent=1)
-    with whole_file(folder / MARK_FILE) as stream:
-        stream.write(text.encode() + b"\n")
+def _names(tasks: Sequence[_Task], extras: bool) -> Iterator[str]:
+    """All files that may come of the tasks."""
+    for task in tasks:
+        tic, sector = task.star.tic, task.sector
+        yield from (fields.file_name(product, tic, sector) for product in ("tp", "lc"))
+        yield truth.cadence_file(tic, sector)
+        if task.fast:
+            yield from (fields.file_name(f"fast-{product}", tic, sector) for product in ("tp", "lc"))
+            yield truth.cadence_file(tic, sector, fast=True)
+        if extras and (name := qlp_name(tic, sector)) is not None:
+            yield name
+    if extras:
+        yield TIC_FILE
+        found = {task.star.tic for task in tasks if eclipses(task.star.signal)}
+        for run in plan_runs(sorted({task.sector for task in tasks})):
+            yield run.list_name
+            for tic in found:
+                yield from run.names(tic)
 
 
 def _observe_all(
-    folder: Path,
-    sky: Sky,
-    sectors: Sequence[int],
-    spots: dict[tuple[int, int], Spot],
-    count: int | None,
-    seed: int,
-) -> list[dict[str, Any]]:
-    """Observe every star in every sector and write what comes of it; the rows of the truth."""
-    planned = {}
-    for sector in sectors:
-        schedule = plan(sector, *fields.sector_span(sector), count)
-        cameras = {spots[star.tic, sector].field.camera for star in sky.targets}
-        planned[sector] = _Sector(schedule, {camera: pointing(schedule, seed, camera) for camera in cameras})
-
-    def one(star: Star, sector: int) -> dict[str, Any]:
-        spot = spots[star.tic, sector]
-        motion = planned[sector].pointing[spot.field.camera]
-        observation = observe(star, fields.near(sky, star), spot, planned[sector].schedule, motion, seed=seed)
-        measured = measure(observation)
-        names = [fields.file_name(product, star.tic, sector) for product in ("tp", "lc")]
-        write_target_pixel_file(folder / names[0], observation, measured)
-        write_light_curve_file(folder / names[1], observation, measured)
-        truth.write_cadences(folder, observation)
-        return truth.truth_row(observation, *names)
-
+    folder: Path, sky: Sky, tasks: Sequence[_Task], count: int | None, seed: int, extras: bool
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Observe every star in every sector and write what comes of it; the rows of the truth, and the files' names."""
+    planned = _planned(tasks, count, seed)
+    rows: list[dict[str, Any]] = []
+    made: list[str] = []
+    sightings: list[Sighting] = []
     # One after the other: two threads take longer, for both wait for memory.
-    return [one(star, sector) for sector in sectors for star in sky.targets]
+    for task in tasks:
+        sector = planned[task.sector]
+        motion = sector.pointing[task.spot.field.camera]
+        others = fields.near(sky, task.star)
+        observation = observe(task.star, others, task.spot, sector.schedule, motion, seed=seed)
+        measured = measure(observation)
+        rows.append(_write_files(folder, observation, measured))
+        if not extras:
+            continue
+        if (name := write_qlp_file(folder, observation)) is not None:
+            made.append(name)
+        if eclipses(task.star.signal):
+            sightings.append(sight(observation, measured))
+        if task.fast:
+            fine, jitter = in_twenty_seconds(*_first_days(sector.schedule, motion), seed)
+            quick = observe(task.star, others, task.spot, fine, jitter, seed=seed)
+            rows.append(_write_files(folder, quick, measure(quick)))
+    made += [str(row[name]) for row in rows for name in ("target_pixels", "light_curve", "cadences")]
+    if extras:
+        made += write_runs(folder, sightings)
+        truth.write_table(folder / TIC_FILE, tic_table(sky, _year(planned[tasks[0].sector].schedule), seed))
+        made.append(TIC_FILE)
+    return rows, made
+
+
+def _planned(tasks: Sequence[_Task], count: int | None, seed: int) -> dict[int, _Sector]:
+    planned = {}
+    for sector in dict.fromkeys(task.sector for task in tasks):
+        schedule = plan(sector, *fields.sector_span(sector), count)
+        cameras = {task.spot.field.camera for task in tasks if task.sector == sector}
+        planned[sector] = _Sector(schedule, {camera: pointing(schedule, seed, camera) for camera in cameras})
+    return planned
+
+
+def _write_files(folder: Path, observation: Observation, measured: Measured) -> dict[str, Any]:
+    fast = observation.schedule.exposure is detector.TWENTY_SECONDS
+    products = ("fast-tp", "fast-lc") if fast else ("tp", "lc")
+    names = [fields.file_name(product, observation.star.tic, observation.spot.field.sector) for product in products]
+    write_target_pixel_file(folder / names[0], observation, measured)
+    write_light_curve_file(folder / names[1], observation, measured)
+    truth.write_cadences(folder, observation)
+    return truth.truth_row(observation, *names)
+
+
+def _first_days(schedule: Schedule, motion: NDArray[np.float64]) -> tuple[Schedule, NDArray[np.float64]]:
+    part = slice(0, round(FAST_DAYS * 86400 / detector.CADENCE))
+    names = ("cadenceno", "clock", "quality", "glow")
+    return replace(schedule, **{name: getattr(schedule, name)[part] for name in names}), motion[part]
+
+
+def _year(schedule: Schedule) -> float:
+    """Julian year of the middle of a sector."""
+    return 2000.0 + (2457000.0 + float(schedule.clock.mean()) - 2451545.0) / 365.25

@@ -38,7 +38,8 @@ class Star:
     tic : int
         TIC id.
     kind : str
-        What it is in this sky: ``planet``, ``binary``, ``pulsator``, ``blend``, ``saturated``, ``quiet``, ``field``.
+        What it is in this sky: ``planet``, ``binary``, ``pulsator``, ``blend``, ``saturated``, ``quiet``,
+        ``quick``, ``field``.
     tmag : float
         TESS magnitude when nothing happens.
     ra, dec : float
@@ -114,6 +115,19 @@ def default_targets(seed: int = 1) -> tuple[Star, ...]:
         Star(FIRST_TIC + 6, "quiet", 10.0, teff=5500.0, logg=4.5, radius=0.9),
         Star(FIRST_TIC + 7, "quiet", 12.0, teff=4300.0, logg=4.6, radius=0.7),
     )
+
+
+def quick_target(seed: int = 1) -> Star:
+    """A ninth target, not yet placed: a planet that goes round in half a day, for short skies and 20-s cadences.
+
+    Examples
+    --------
+    >>> quick_target().kind, quick_target().signal.period
+    ('quick', 0.4631)
+    """
+    phase = float(np.random.default_rng([seed, 8]).uniform())
+    planet = Transit(0.4631, 1325.2 + 0.4631 * phase, radius_ratio=0.06, semi_axis=2.9, impact=0.3)
+    return Star(FIRST_TIC + 8, "quick", 8.9, signal=planet, teff=6100.0, logg=4.2, radius=1.2, mh=0.1)
 
 
 def choose(sky: Sky, kinds: Collection[str] | None) -> Sky:

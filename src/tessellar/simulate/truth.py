@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tessellar.errors import InputError, MissingInput
+from tessellar.simulate.detector import CADENCE, TWENTY_SECONDS
 from tessellar.simulate.filing import SUMS, Card, Part, whole_file, write_parts
 from tessellar.simulate.observation import Observation
 from tessellar.simulate.spoc import Column, row_type, table_cards
@@ -44,6 +45,7 @@ ROW_COLUMNS = (
     ("sector", "", "sector"),
     ("camera", "", "camera"),
     ("ccd", "", "CCD"),
+    ("cadence", "s", "from one cadence to the next"),
     ("kind", "", "planet, binary, pulsator, blend, saturated or quiet"),
     ("ra", "deg", "right ascension, ICRS"),
     ("dec", "deg", "declination, ICRS"),
@@ -74,7 +76,7 @@ class Truth:
     directory : Path
         Where it lies.
     stars : astropy Table
-        One row for every star and sector; `ROW_COLUMNS` tells the columns.
+        One row for every star, sector and cadence; `ROW_COLUMNS` tells the columns.
     catalogue : astropy Table
         All stars: ``tic, kind, ra, dec, tmag, flux``.
     """
@@ -100,7 +102,7 @@ class Truth:
             raise MissingInput(f"{path}: no such file; make a sky with `tessellar simulate {folder}`")
         return cls(folder, Table.read(path), Table.read(folder / TRUTH_FOLDER / CATALOGUE_FILE))
 
-    def of(self, tic: int, sector: int | None = None) -> dict[str, Any]:
+    def of(self, tic: int, sector: int | None = None, cadence: float = CADENCE) -> dict[str, Any]:
         """One row of `stars`, as a dict.
 
         Raises
@@ -109,12 +111,12 @@ class Truth:
             If the sky has no such star and sector.
         """
         for row in self.stars:
-            if int(row["tic"]) == int(tic) and sector in (None, int(row["sector"])):
+            if int(row["tic"]) == int(tic) and sector in (None, int(row["sector"])) and row["cadence"] == cadence:
                 return {name: self.stars[name].tolist()[row.index] for name in self.stars.colnames}
         where = "" if sector is None else f" in sector {sector}"
         raise InputError(f"no TIC {tic}{where} in the simulated sky at {self.directory}")
 
-    def cadences(self, tic: int, sector: int) -> Table:
+    def cadences(self, tic: int, sector: int, cadence: float = CADENCE) -> Table:
         """What was true of a star in each cadence of a sector.
 
         Returns
@@ -126,7 +128,7 @@ class Truth:
         """
         from astropy.table import Table
 
-        table = Table.read(self.directory / self.of(tic, sector)["cadences"], hdu=1)
+        table = Table.read(self.directory / self.of(tic, sector, cadence)["cadences"], hdu=1)
         for name in ("FLUX", "TARGET", "STEADY"):
             # FITS knows no unit of electrons.
             table[name].unit = "electron / s"
@@ -144,20 +146,26 @@ def truth_row(observation: Observation, target_pixels: str, light_curve: str) ->
     signal = star.signal
     return {
         "tic": star.tic, "sector": spot.field.sector, "camera": spot.field.camera, "ccd": spot.field.ccd,
-        "kind": star.kind, "ra": star.ra, "dec": star.dec, "tmag": star.tmag, "flux": star.flux,
+        "cadence": observation.schedule.exposure.cadence, "kind": star.kind, "ra": star.ra, "dec": star.dec,
+        "tmag": star.tmag, "flux": star.flux,
         "period": signal.period, "epoch": signal.epoch, "depth": signal.depth, "duration": signal.duration,
         "column": spot.column + float(observation.motion[:, 0].mean()),
         "row": spot.row + float(observation.motion[:, 1].mean()),
         "flux_fraction": aperture.flux_fraction, "contamination": 1 - aperture.crowding,
         "pixels": int(aperture.mask.sum()), "saturated": observation.saturated,
         "target_pixels": target_pixels, "light_curve": light_curve,
-        "cadences": cadence_file(star.tic, spot.field.sector),
+        "cadences": _cadence_file_of(observation),
     }  # fmt: skip
 
 
-def cadence_file(tic: int, sector: int) -> str:
-    """Where the cadences of a star and sector are, below the sky's folder."""
-    return f"{TRUTH_FOLDER}/s{sector:04d}-{tic:016d}.fits"
+def cadence_file(tic: int, sector: int, *, fast: bool = False) -> str:
+    """Where the cadences of a star and sector are, below the sky's folder; those of 20 s are `fast`."""
+    return f"{TRUTH_FOLDER}/s{sector:04d}-{tic:016d}{'-fast' if fast else ''}.fits"
+
+
+def _cadence_file_of(observation: Observation) -> str:
+    fast = observation.schedule.exposure is TWENTY_SECONDS
+    return cadence_file(observation.star.tic, observation.schedule.sector, fast=fast)
 
 
 def write_cadences(directory: Path, observation: Observation) -> Path:
@@ -182,7 +190,7 @@ def write_cadences(directory: Path, observation: Observation) -> Path:
         SUMS,
     ]
     table: list[Card] = [*table_cards(_COLUMNS, len(rows)), ("EXTNAME", "TRUTH", "name of extension"), SUMS]
-    path = directory / cadence_file(observation.star.tic, schedule.sector)
+    path = directory / _cadence_file_of(observation)
     return write_parts(path, [Part(primary), Part(table, lambda: [rows.tobytes()])])
 
 
