@@ -135,6 +135,11 @@ class PreparedField(FrameSeries):
         return self._file.bad_times()
 
     @property
+    def left_out(self) -> dict[str, str]:
+        """Files that were left out of the frames, and why."""
+        return self._file.left_out
+
+    @property
     def provenance(self) -> Provenance:
         """What it was made from, with what settings, by which version."""
         return self._file.provenance

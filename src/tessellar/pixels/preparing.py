@@ -119,7 +119,7 @@ def prepare(
     stack = frames if isinstance(frames, FrameStack) else FrameStack.open(
         frames, field=field, skip_damaged=True, unpack=unpack
     )  # fmt: skip
-    for path, why in stack.left_out.items():
+    for path, why in stack.damaged.items():
         listener(Event("frames", note=f"{path.name} is left out: {why}"))
     placed = stars if isinstance(stars, StarField) or stars is None else StarField.of(stack, stars, limit=limit)
     path = Path(out)
@@ -213,7 +213,7 @@ class _Work:
             bad_times=_calendar(stack, quality, background, pointing),
             spacecraft=spacecraft_of(stack, stack.planes[stack.reference], self.targets),
             provenance=self._provenance(),
-            left_out={str(path): why for path, why in stack.left_out.items()},
+            left_out={str(path): why for path, why in stack.damaged.items()},
             key=self.key,
         )
 

@@ -71,6 +71,7 @@ class FrameStack(FrameSeries):
         source: str | PathLike[str] | Iterable[str | PathLike[str]],
         *,
         field: Field | str | None = None,
+        cadence: float | None = None,
         skip_damaged: bool = False,
         unpack: str | PathLike[str] | None = None,
     ) -> FrameStack:
@@ -82,6 +83,8 @@ class FrameStack(FrameSeries):
             A folder, searched with all below it for ``*ffic.fits``; or the files.
         field : Field or str, optional
             Sector, camera and CCD: frames of others are left out. Needed where a folder holds several.
+        cadence : float, optional
+            Seconds of an exposure, dead time included: frames of others are left out. Needed where a folder holds both.
         skip_damaged : bool
             Leave damaged frames out and go on; `left_out` tells which and why.
         unpack : path-like, optional
@@ -115,6 +118,9 @@ class FrameStack(FrameSeries):
                 if field is not None and image.field is not None and image.field != field:
                     left_out[path] = f"of {image.field}"
                     continue
+                if cadence is not None and abs(image.exposure - cadence) > 0.01 * cadence:
+                    left_out[path] = f"of another cadence, {image.exposure:.0f} s"
+                    continue
                 frames.append(describe(image))
             except ProductError as error:
                 if not skip_damaged or isinstance(error, MissingInput):
@@ -130,6 +136,11 @@ class FrameStack(FrameSeries):
             f"<FrameStack {self.field}, {len(self)} frames of {self.cadence:.0f} s, {rows} x {cols} px, "
             f"BTJD {self.time[0]:.3f} to {self.time[-1]:.3f}>"
         )
+
+    @property
+    def damaged(self) -> dict[Path, str]:
+        """Those of `left_out` that are of this field, or could be, and cannot be used."""
+        return {path: why for path, why in self.left_out.items() if not why.startswith("of ")}
 
     @property
     def corner(self) -> tuple[int, int]:
