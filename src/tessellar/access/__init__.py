@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from tessellar.access import dataset
+from tessellar.access.catalogue import save_stars, stars
+from tessellar.access.cutouts import Cutouts, cutout_fields, fetch_cutouts
 from tessellar.access.fetching import FetchInterrupted, fetch
 from tessellar.access.observations import Observations, ObservationsFace
 from tessellar.access.resolving import Resolved, resolve
 from tessellar.access.saving import Saved, save_observations
 from tessellar.access.searching import list_products, search
-from tessellar.access.catalogue import save_stars, stars
 from tessellar.access.validation import DVRuns, dv_runs
 from tessellar.access.visibility import observability
 
 __all__ = [
+    "Cutouts",
     "DVRuns",
     "FetchInterrupted",
     "Observations",
     "ObservationsFace",
     "Resolved",
     "Saved",
+    "cutout_fields",
     "dataset",
     "dv_runs",
     "fetch",
+    "fetch_cutouts",
     "list_products",
     "observability",
     "resolve",

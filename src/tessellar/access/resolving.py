@@ -151,6 +151,17 @@ def star_of(target: str | int | TIC, archive: Archive) -> TIC:
     return written if isinstance(written, TIC) else TIC(_match(target, archive).row["ID"])
 
 
+def place_of(where: str | int | TIC | tuple[float, float] | SkyCoord, archive: Archive) -> tuple[float, float]:
+    """Return the position (ICRS, degrees) that is meant: as written, or that of a star in the TIC (epoch 2000)."""
+    if isinstance(where, tuple) or hasattr(where, "icrs"):
+        return degrees_of(where)  # type: ignore[arg-type]
+    position = read_position(where) if isinstance(where, str) else None
+    if position is not None:
+        return position
+    row = _match(where, archive).row
+    return float(row["ra"]), float(row["dec"])
+
+
 def _match(target: str | int | TIC, archive: Archive) -> _Match:
     written = _as_id(target)
     if isinstance(written, TIC):
