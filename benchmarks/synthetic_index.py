@@ -197,6 +197,16 @@ def _image(sector: int, number: int, star: dict[str, Any]) -> tuple[dict[str, An
 _MAKERS = {"spoc": _spoc, "fast": _fast, "hlsp": _hlsp, "image": _image}
 
 
+def write_catalogue(path: Path, number: int, seed: int = 3) -> None:
+    """Write an extract of the TESS Input Catalog with so many stars."""
+    stars = _stars(np.random.default_rng(seed), number)
+    with path.open("w") as stream:
+        stream.write("ID,ra,dec,Tmag,objType,pmRA,pmDEC,Teff,rad,mass,contratio,disposition\n")
+        for star in stars:
+            told = f"{star['ID']},{star['ra']},{star['dec']},{star['Tmag']},STAR"
+            stream.write(f"{told},{star['ra'] / 10:.3f},{star['dec'] / 10:.3f},5777.0,1.0,1.0,0.01,\n")
+
+
 def write_files(folder: Path, number: int) -> Iterator[Path]:
     """Write so many FITS files, light curves and target pixel files of several sectors, half each."""
     from tessellar.simulate import simulate

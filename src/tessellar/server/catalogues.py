@@ -14,6 +14,7 @@ from typing import Any
 
 from tessellar.errors import Corrupt
 from tessellar.server.columns import STAR, Column
+from tessellar.server.headers import read_headers
 
 _NAME = re.compile(r"tic.*\.(?:ecsv|csv|csv\.gz|fits|fits\.gz|parquet)", re.IGNORECASE)
 _NEEDED = ("ID", "ra", "dec")
@@ -85,7 +86,9 @@ def _columns(path: Path) -> list[str]:
         with _opened(path) as stream:
             names, _ = _head(stream)
             return [column.name for column in map(_known, names) if column]
-    return [column.name for column in map(_known, _table(path).colnames) if column]
+    # A target pixel file, say, would be read as a whole only to see that it is none.
+    names = _table(path).colnames if path.suffix == ".parquet" else list(read_headers(path).columns)
+    return [column.name for column in map(_known, names) if column]
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -132,7 +135,7 @@ def _table(path: Path) -> Any:
     from astropy.table import Table
 
     try:
-        return Table.read(path)
+        return Table.read(path, format="parquet" if path.suffix == ".parquet" else "fits")
     except (OSError, TypeError, ImportError) as error:
         raise ValueError(str(error)) from error
     except Exception as error:
