@@ -25,8 +25,9 @@ _TAGS = (
     "|tt|u|ul"
 )
 _BREAK = re.compile(r"<\s*(?:br|/p|/div|/li|/tr)\s*/?\s*>", re.IGNORECASE)
-# Also one that the end of the text has cut off.
-_TAG = re.compile(rf"</?\s*(?:{_TAGS})(?:\s[^<>]*)?/?\s*(?:>|$)", re.IGNORECASE)
+# With attributes that have values, for a < b is no tag; also one that the end of the text has cut off.
+_ATTRIBUTE = r"""\s+[\w-]+\s*=\s*(?:"[^"<>]*"?|'[^'<>]*'?|[^\s<>"']+)"""
+_TAG = re.compile(rf"</?\s*(?:{_TAGS})(?:{_ATTRIBUTE})*\s*/?\s*(?:>|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

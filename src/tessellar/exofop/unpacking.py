@@ -13,7 +13,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -229,6 +229,8 @@ def _move_in(entries: list[_Entry], draft: Path, folder: Path) -> None:
         raise NoPermission(f"{folder}: is no folder; move it away and unpack again")
     for entry in entries:
         target = folder / entry.place
+        if _is_whole(folder, entry):
+            continue  # somebody else was faster
         for parent in reversed([parent for parent in target.parents if parent.is_relative_to(folder)]):
             if parent.is_symlink() or (parent.exists() and not parent.is_dir()):
                 _set_aside(parent)
@@ -243,7 +245,8 @@ def _move_in(entries: list[_Entry], draft: Path, folder: Path) -> None:
 
 def _set_aside(path: Path) -> None:
     """Keep what is not what the zip has: somebody may have made it so."""
-    path.rename(path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
+    with suppress(FileNotFoundError):
+        path.rename(path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
 
 
 def _clear_leftovers(folder: Path) -> None:
