@@ -7,8 +7,6 @@ import math
 import os
 import sqlite3
 import time
-from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 from anyio import to_thread
@@ -18,8 +16,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from tessellar.progress import Listener, ignore
 from tessellar.server.answers import error_text
 from tessellar.server.asking import answer_portal, field
@@ -27,8 +23,10 @@ from tessellar.server.columns import columns_config
 from tessellar.server.downloads import FILE_PATH, FormTooLarge, look_up_cloud, send_file, send_script
 from tessellar.server.exofop import Exofop, exofop_routes
 from tessellar.server.index import Index
-from tessellar.server.names import resolve
 from tessellar.server.page import page
+from tessellar.server.resolving import AnyTarget, resolve_names
+from tessellar.server.tap.engine import Engine
+from tessellar.server.tap.routes import Service, tap_routes
 from tessellar.server.tesscut import tesscut_routes
 
 _log = logging.getLogger("tessellar.server")
@@ -80,25 +78,15 @@ def create_app(
     index = Index(directory, index_path=index_path)
     if watch:
         index.refresh(listener)
-    app = Starlette(routes=_routes(), middleware=[Middleware(AnyTarget)], exception_handlers={Exception: _failed})
+    tap = Service(Engine(index), index.beside("jobs"))
+    routes = [*_routes(), *tap_routes(tap)]
+    app = Starlette(routes=routes, middleware=[Middleware(AnyTarget)], exception_handlers={Exception: _failed})
     app.state.index = index
+    app.state.tap = tap
     app.state.exofop = Exofop(index.root)
     app.state.looked = time.monotonic() if watch else math.inf
+    tap.resume()
     return app
-
-
-class AnyTarget:
-    """Takes requests with an absolute target, as clients send them that use this server as their HTTP proxy."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "http" and scope["path"].startswith(("http://", "https://")):
-            parts = urlsplit(scope["path"])
-            scope = {**scope, "path": parts.path or "/", "raw_path": (parts.path or "/").encode()}
-        await self._app(scope, receive, send)
 
 
 def _routes() -> list[BaseRoute]:
@@ -134,17 +122,7 @@ async def _columns_config(request: Request) -> Response:
 
 async def _resolve_names(request: Request) -> Response:
     await _look_again(request.app)
-    names = request.query_params.getlist("name")
-    resolver = request.query_params.get("resolver", "").upper()
-    found = await run_in_threadpool(_resolved, request.app.state.index, names)
-    if resolver and request.query_params.get("resolveAll", "").lower() != "true":
-        found = [place for place in found if place["resolver"] == resolver]
-    return JSONResponse({"resolvedCoordinate": found})
-
-
-def _resolved(index: Index, names: list[str]) -> list[dict[str, Any]]:
-    with index.reading() as reader:
-        return resolve(reader, names)
+    return await resolve_names(request)
 
 
 async def _front_page(request: Request) -> Response:

@@ -107,6 +107,11 @@ class Database:
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
+    def beside(self, name: str) -> Path:
+        """Return a path beside the file; with an index in memory, it vanishes when that is closed."""
+        path = Path(self._path)
+        return path.with_name(f"{path.stem}.{name}")
+
     def stop(self) -> None:
         """Let questions that are under way end soon, unanswered."""
         self._closed.set()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tessellar.errors import Corrupt
@@ -117,6 +118,10 @@ class Index:
             Asked now and then whether nobody waits for the answer any more.
         """
         return self._database.reading(given_up)
+
+    def beside(self, name: str) -> Path:
+        """Return a path beside the index, for what is to live and vanish with it."""
+        return self._database.beside(name)
 
     def select(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask the tables and views of `tessellar.server.schema`."""
