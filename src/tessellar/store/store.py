@@ -210,8 +210,7 @@ class Store:
         """Move a file that is not what its name says out of the way; nothing is deleted."""
         folder = self.folder / STATE_FOLDER / "quarantine"
         folder.mkdir(parents=True, exist_ok=True)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        target = folder / f"{stamp}-{path.name}"
+        target = _free_name(folder, f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}", f"-{path.name}")
         path.replace(target)
         target.with_name(target.name + ".reason").write_text(f"{self._key(path)}: {reason}\n", encoding="utf-8")
         self.ledger.forget(self._key(path))
@@ -257,6 +256,12 @@ def _entry(key: str, remote: Remote, path: Path, sha256: str, etag: str | None) 
     status = path.stat()
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Entry(key, remote.uri, status.st_size, sha256, status.st_mtime_ns, etag, remote.url, now)
+
+
+def _free_name(folder: Path, stem: str, suffix: str) -> Path:
+    """Return a path that is not there yet: clocks stand still, and go back."""
+    numbers = ("", *(f".{number}" for number in range(1, 10_000)))
+    return next(path for number in numbers if not (path := folder / f"{stem}{number}{suffix}").exists())
 
 
 def _sync_folder(folder: Path) -> None:
