@@ -8,18 +8,21 @@ data of, the mission's CCD geometry tells.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tessellar.errors import QueryError
 from tessellar.mission.ccd import footprint, locate
 from tessellar.mission.sectors import all_sectors
+from tessellar.server.cutouts import NothingToCut, cut, parse_cutout
 from tessellar.server.database import Reader
 from tessellar.server.downloads import FormTooLarge, form_fields
 from tessellar.server.index import Index
@@ -37,6 +40,7 @@ def tesscut_routes() -> list[BaseRoute]:
     both = ["GET", "POST"]
     return [
         Route(f"{_BASE}/sector", _sectors, methods=both),
+        Route(f"{_BASE}/astrocut", _cutouts, methods=both),
         Route(f"{_BASE}/moving_target/sector", _moving, methods=both),
         Route(f"{_BASE}/moving_target/astrocut", _moving, methods=both),
     ]
@@ -98,6 +102,24 @@ async def _sectors(request: Request) -> Response:
         return refused(str(error), 400)
     fields = await run_in_threadpool(_touched, request.app.state.index, ra, dec, radius)
     return JSONResponse({"results": [_described(field) for field in fields]})
+
+
+async def _cutouts(request: Request) -> Response:
+    try:
+        asked = await _asked(request)
+        ra, dec, _ = cone_of({**asked, "radius": 0.0})
+        wanted = parse_cutout(asked, ra, dec)
+        made = await run_in_threadpool(cut, request.app.state.index, wanted)
+    except FormTooLarge:
+        return refused("the request is too large", 413)
+    except QueryError as error:
+        return refused(str(error), 400)
+    except NothingToCut as error:
+        # Clients look for this reason in answers that went well.
+        return refused(str(error), 200)
+    name = f"astrocut_{wanted.ra}_{wanted.dec}_{wanted.size[0]:g}x{wanted.size[1]:g}{wanted.unit}.zip"
+    clearing = BackgroundTask(shutil.rmtree, made.parent, ignore_errors=True)
+    return FileResponse(made, media_type="application/zip", filename=name, background=clearing)
 
 
 async def _moving(request: Request) -> Response:
