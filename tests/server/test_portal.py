@@ -303,11 +303,45 @@ def test_columns_are_those_that_our_own_tables_know():
 def test_names_of_stars_are_resolved(client, name, star):
     reply = client.get("/Santa-war/query", params={"outputFormat": "json", "resolveAll": "False", "name": name}).json()
     if star is None:
-        assert reply == {"resolvedCoordinate": []}
+        assert reply == {"resolvedCoordinate": [], "status": ""}
     else:
         (place,) = reply["resolvedCoordinate"]
         assert place["searchString"] == name.lower()
         assert (place["canonicalName"], place["ra"], place["decl"]) == (f"TIC {star}", RA, DEC)
+
+
+def test_a_toi_may_be_named_by_its_planet_and_ids_of_other_catalogues_name_a_star(tmp_path):
+    made.report(tmp_path / made.DVR)
+    (tmp_path / "tic.csv").write_text(
+        "ID,ra,dec,HIP,TYC,GAIA,KIC,TWOMASS,objType\n"
+        f"{STAR},{RA},{DEC},19836,9152-00123-1,4665432101234567890,,04132973-6913364,STAR\n"
+        "77,290.5,44.5,,,2101486923385239808,8462852,,STAR\n"
+    )
+    (tmp_path / "exofop").mkdir()
+    (tmp_path / "exofop" / "tois.csv").write_text("TIC ID,TOI\n77,1234.01\n")
+    with ServerThread(tmp_path) as archive:
+
+        def resolved(**asked: Any) -> list[tuple[str, str]]:
+            reply = httpx.get(f"{archive.url}/Santa-war/query", params={"outputFormat": "json", **asked}).json()
+            return [(place["canonicalName"], place["resolver"]) for place in reply["resolvedCoordinate"]]
+
+        for name in ("HIP 19836", "TYC 9152-00123-1", "Gaia DR2 4665432101234567890", "2MASS J04132973-6913364"):
+            assert resolved(name=name) == [(f"TIC {STAR}", "TIC")]
+        for name in ("TOI-175", "TOI 175.01", "toi175"):
+            assert resolved(name=name) == [(f"TIC {STAR}", "EXO")]
+        assert resolved(name="KIC 8462852") == [("TIC 77", "TIC")]
+        assert resolved(name="HIP 1") == resolved(name="Gaia DR2 77777") == resolved(name="TOI-176") == []
+        assert resolved(name=f"TIC {STAR}", resolver="SIMBAD") == []
+        assert resolved(name=f"TIC {STAR}", resolver=["SIMBAD", "tic"]) == [(f"TIC {STAR}", "TIC")]
+        assert resolved(name="10 20", resolver="Coordinates", resolveAll="true") == [("10 20", "NONE")]
+        assert resolved() == []
+        question = {"service": "Mast.Name.Lookup", "params": {"input": "TOI-175.01", "format": "json"}}
+        reply = httpx.post(f"{archive.url}/api/v0/invoke", data={"request": json.dumps(question)}).json()
+        assert (reply["status"], reply["resolvedCoordinate"][0]["canonicalName"]) == ("", f"TIC {STAR}")
+        # A table of TOIs that lies beside the files knows more of them.
+        question["params"]["input"] = "TOI 1234"
+        reply = httpx.post(f"{archive.url}/api/v0/invoke", data={"request": json.dumps(question)}).json()
+        assert [place["ra"] for place in reply["resolvedCoordinate"]] == [290.5]
 
 
 def test_positions_and_several_names_are_resolved(client, ask):

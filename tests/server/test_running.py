@@ -105,24 +105,40 @@ def test_new_files_are_found_while_it_runs(tmp_path):
         assert httpx.post(asked, data=question()).json()["data"] == []
 
 
+def told(url: str, request: str) -> bytes:
+    """What a request gets, sent as it is."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"{request}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        reply = b""
+        while part := connection.recv(65536):
+            reply += part
+    return reply
+
+
 def test_it_answers_in_place_of_the_name_resolver_for_clients_that_use_it_as_proxy(folder):
     with ServerThread(folder) as archive:
-        host, port = archive.url.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port))) as connection:
-            connection.sendall(
-                b"GET http://mastresolver.stsci.edu/Santa-war/query?outputFormat=json&name=TIC+25155310 HTTP/1.1\r\n"
-                b"Host: mastresolver.stsci.edu\r\nConnection: close\r\n\r\n"
-            )
-            reply = b""
-            while part := connection.recv(65536):
-                reply += part
+        asked = "http://mastresolver.stsci.edu/Santa-war/query?outputFormat=json&name=TIC+25155310"
+        reply = told(archive.url, f"GET {asked} HTTP/1.1")
         assert reply.startswith(b"HTTP/1.1 200")
         assert json.loads(reply.partition(b"\r\n\r\n")[2])["resolvedCoordinate"][0]["ra"] == made.RA
+        assert told(archive.url, f"GET {archive.url}/whoami HTTP/1.1").startswith(b"HTTP/1.1 200")
+        assert told(archive.url, "GET http://mast.stsci.edu/whoami HTTP/1.1").startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    ["GET http://example.org/ HTTP/1.1", "GET http://stsci.edu.example.org/whoami HTTP/1.1",
+     "CONNECT mast.stsci.edu:443 HTTP/1.1"],
+)  # fmt: skip
+def test_it_is_no_proxy_for_other_places(folder, request_line):
+    with ServerThread(folder) as archive:
+        assert told(archive.url, request_line).startswith(b"HTTP/1.1 502")
 
 
 def test_a_failure_of_its_own_is_a_500_and_not_the_end(folder, monkeypatch, caplog):
     with ServerThread(folder) as archive:
-        monkeypatch.setattr("tessellar.server.asking.answer", lambda reader, question: 1 / 0)
+        monkeypatch.setattr("tessellar.server.asking.answer", lambda *asked: 1 / 0)
         reply = httpx.post(f"{archive.url}/api/v0/invoke", data=question())
         assert reply.status_code == 500
         assert reply.json()["status"] == "ERROR"

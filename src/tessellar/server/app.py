@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
+
 from tessellar.progress import Listener, ignore
 from tessellar.server.answers import error_text
 from tessellar.server.asking import answer_portal, field

@@ -20,6 +20,7 @@ from tessellar.server.database import GivenUp
 from tessellar.server.downloads import FormTooLarge, form_fields
 from tessellar.server.index import Index
 from tessellar.server.questions import parse_question
+from tessellar.server.resolving import known_tois
 from tessellar.server.services import answer
 
 _log = logging.getLogger("tessellar.server")
@@ -56,11 +57,12 @@ async def answer_portal(request: Request) -> Response:
     except FormTooLarge:
         return _said("the request is too large: ask for fewer at once")
     index: Index = request.app.state.index
+    tois = known_tois(request)
 
     def answered(given_up: Callable[[], bool]) -> Written:
         question = parse_question(text)
         with index.reading(given_up) as reader:
-            return written(answer(reader, question), question, given_up)
+            return written(answer(reader, question, tois), question, given_up)
 
     try:
         return WrittenResponse(await while_connected(request, answered))

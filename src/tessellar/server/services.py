@@ -14,25 +14,38 @@ from tessellar.errors import QueryError
 from tessellar.server.answers import Answer, Document
 from tessellar.server.columns import DISTANCE, OBSERVATION, PRODUCT, STAR, STAR_DISTANCE, Column
 from tessellar.server.database import Reader
-from tessellar.server.names import resolve
+from tessellar.server.names import TOIs, resolve
 from tessellar.server.questions import Question, chosen_columns, cone_of, row_numbers, where
 from tessellar.server.sphere import near
 
 _COUNT = Column("Column1", "text")
+_LOOKUP = "mast.name.lookup"
 _FEW = 1000  # rows
 
 
-def answer(reader: Reader, question: Question) -> Answer | Document:
+def answer(reader: Reader, question: Question, tois: TOIs | None = None) -> Answer | Document:
     """Answer a question; the rows are read from the index as they are taken.
+
+    Parameters
+    ----------
+    reader : Reader
+        Of the index.
+    question : Question
+        What is asked.
+    tois : callable, optional
+        Knows TOIs that no header tells of.
 
     Raises
     ------
     QueryError
         If the service is not known, or cannot answer this.
     """
+    if question.service.lower() == _LOOKUP:
+        return _lookup(reader, question, tois)
     service = SERVICES.get(question.service.lower())
     if service is None:
-        raise QueryError(f"there is no service {question.service!r} here; there are {', '.join(sorted(SERVICES))}")
+        known = ", ".join(sorted([*SERVICES, _LOOKUP]))
+        raise QueryError(f"there is no service {question.service[:60]!r} here; there are {known}")
     return service(reader, question)
 
 
@@ -107,11 +120,11 @@ def _all_stars(reader: Reader, question: Question) -> Document:
     return Document({"status": "COMPLETE", "msg": "", "data": {"Tables": [table]}})
 
 
-def _lookup(reader: Reader, question: Question) -> Document:
+def _lookup(reader: Reader, question: Question, tois: TOIs | None) -> Document:
     name = question.params.get("input")
     if not isinstance(name, str) or not name.strip():
         raise QueryError("input is missing: give the name to look up")
-    return Document({"resolvedCoordinate": resolve(reader, [name]), "status": ""})
+    return Document({"resolvedCoordinate": resolve(reader, [name], tois=tois), "status": ""})
 
 
 Service = Callable[[Reader, Question], Answer | Document]
@@ -139,7 +152,6 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
         "mast.caom.all": _all_observations,
         **_catalogue("tic", _STARS),
         **_catalogue("ctl", _CANDIDATES),
-        "mast.name.lookup": _lookup,
     }
 )
 
