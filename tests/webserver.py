@@ -112,7 +112,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = _spoilt(body, how)
         etag = f'"{hashlib.sha256(body).hexdigest()[:16]}{"-2" * how.other_etag}"'
-        headers = {"Content-Type": "application/octet-stream", **({} if how.no_validator else {"ETag": etag})}
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Accept-Ranges": "bytes",
+            **({} if how.no_validator else {"ETag": etag}),
+        }
         wanted = self.headers.get("Range")
         if wanted and not how.ignore_range and self.headers.get("If-Range", etag) == etag:
             start, end = _range(wanted, len(body))

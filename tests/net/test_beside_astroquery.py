@@ -69,7 +69,27 @@ def test_astroquery_leaves_a_bad_file_where_we_leave_a_whole_one(server, tmp_pat
     assert ours(server, tmp_path) == good
 
 
-def test_where_ranges_are_ignored_a_file_is_started_over(server, tmp_path):
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (Misbehaviour(cut_after=10_000), Misbehaviour(ignore_range=True)),
+        (Misbehaviour(other_bytes=True, cut_after=10_000), Misbehaviour()),
+    ],
+    ids=["ranges ignored", "another version in between"],
+)
+def test_astroquery_continues_into_a_bad_file_where_we_start_over(server, tmp_path, first, second):
+    from astroquery.mast import Observations
+
     good = server.files[PATH]
-    server.plan[PATH] = [Misbehaviour(cut_after=10_000), Misbehaviour(ignore_range=True)]
+    # Where it continues files (not by default with MAST), it asks for headers, then for the rest.
+    bad = tmp_path / "theirs.fits"
+    bad.write_bytes((good[::-1] if first.other_bytes else good)[:10_000])
+    server.plan[PATH] = [Misbehaviour(), second]
+    with contextlib.suppress(Exception):
+        Observations._download_file(
+            server.url + PATH, str(bad), cache=True, continuation=True, head_safe=True, verbose=False
+        )
+    assert bad.stat().st_size >= len(good)
+    assert bad.read_bytes() != good
+    server.plan[PATH] = [first, second]
     assert ours(server, tmp_path) == good
