@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tessellar.access import dataset
 from tessellar.access.catalogue import save_stars, stars
+from tessellar.access.choosing import which_light_curve
 from tessellar.access.cutouts import Cutouts, cutout_fields, fetch_cutouts
 from tessellar.access.fetching import FetchInterrupted, fetch
 from tessellar.access.observations import Observations, ObservationsFace
@@ -33,4 +34,5 @@ __all__ = [
     "save_stars",
     "search",
     "stars",
+    "which_light_curve",
 ]

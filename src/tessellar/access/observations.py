@@ -21,7 +21,7 @@ from tessellar.access.opening import archive_of
 from tessellar.access.resolving import degrees_of
 from tessellar.archives import Criteria, MastArchive
 from tessellar.errors import InputError, QueryError
-from tessellar.products.tables import ObservationTable, ProductTable
+from tessellar.products.tables import ObservationTable, ProductTable, plain_rows
 from tessellar.store import Manifest
 
 Ids: TypeAlias = "Table | Row | str | int | Iterable[str | int]"
@@ -186,7 +186,7 @@ class ObservationsFace:
         if "dataURI" not in table.colnames:
             table = self.get_product_list(table)
         chosen = self.filter_products(table, mrp_only=mrp_only, extension=extension, **filters)
-        known = ProductTable.from_rows([dict(zip(chosen.colnames, row, strict=True)) for row in _plain(chosen)])
+        known = ProductTable.from_rows(plain_rows(chosen))
         return fetch(known, download_dir or Path.cwd(), flat=flat, archive=self._opened())
 
     def download_file(
@@ -278,14 +278,8 @@ def _observations(given: Ids) -> ObservationTable:
     if isinstance(given, Table):
         if "obsid" not in given.colnames:
             raise QueryError("the table has no column obsid: give what query_criteria returned, or ids")
-        rows = [dict(zip(given.colnames, row, strict=True)) for row in _plain(given)]
-        return ObservationTable.from_rows([row for row in rows if row.get("target_name") not in _FRAMES])
+        return ObservationTable.from_rows([row for row in plain_rows(given) if row.get("target_name") not in _FRAMES])
     return ObservationTable.from_rows([{"obsid": str(each)} for each in _as_list(given)])
-
-
-def _plain(table: Table) -> list[tuple[Any, ...]]:
-    """Return the rows of any table as plain values, None for missing ones."""
-    return list(zip(*(table[name].tolist() for name in table.colnames), strict=True))
 
 
 def _as_list(values: Any) -> list[Any]:

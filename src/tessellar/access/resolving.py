@@ -154,7 +154,7 @@ def star_of(target: str | int | TIC, archive: Archive) -> TIC:
 def place_of(where: str | int | TIC | tuple[float, float] | SkyCoord, archive: Archive) -> tuple[float, float]:
     """Return the position (ICRS, degrees) that is meant: as written, or that of a star in the TIC (epoch 2000)."""
     if isinstance(where, tuple) or hasattr(where, "icrs"):
-        return degrees_of(where)  # type: ignore[arg-type]
+        return degrees_of(where)
     position = read_position(where) if isinstance(where, str) else None
     if position is not None:
         return position

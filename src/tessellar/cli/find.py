@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tessellar.cli.main import DONE, Globals
-from tessellar.cli.output import human_size, print_csv, print_json, print_table
+from tessellar.cli.output import human_size, print_choice, print_csv, print_json, print_table
 from tessellar.cli.selection import criteria, say_none, selected, selection
 
 _COLUMNS = ("obs_id", "target", "sector", "camera", "ccd", "cadence", "kind", "author", "filename", "uri", "size",
@@ -31,6 +31,12 @@ _OBSERVED = ("target_name", "sector_first", "sector_last", "camera", "ccd", "t_e
     "--out", "-o", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write the table to FILE (.csv, .ecsv, .parquet, .vot); observations of any number, gone on with if killed.",
 )  # fmt: skip
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where fetched files lie, whose headers are shown (default: the data folder, or the working one).",
+)
 @click.pass_obj
 def command(
     settings: Globals,
@@ -39,6 +45,7 @@ def command(
     columns: str | None,
     form: str | None,
     out: Path | None,
+    data: Path | None,
     **chosen: Any,
 ) -> int:
     """List the files that an archive has of TARGET (a TIC id or a name), or of a sector.
@@ -60,6 +67,10 @@ def command(
         _print(table, form, [file_row(row) for row in table.rows()], _COLUMNS)
     elif len(table):
         print_table([file_row(row) for row in table.rows()], _SHOWN)
+        if chosen["target"] is not None:
+            from tessellar.access import which_light_curve
+
+            print_choice(which_light_curve(table, data))
         if not settings.quiet:
             click.echo(f"{len(table)} files, {human_size(table.total_size)}", err=True)
     return DONE

@@ -36,6 +36,18 @@ def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
         click.echo("  ".join(padded).rstrip())
 
 
+def print_choice(choice: Any) -> None:
+    """Print what tells light curves apart; columns of which nothing is known are left out."""
+    rows = choice.rows()
+    if not rows:
+        return
+    known = [name for name in choice.shown_columns if any(row[name] is not None for row in rows)]
+    click.echo("\nlight curves")
+    print_table(rows, known)
+    if any(row["path"] is None for row in rows):
+        click.echo("(more is known of those that are here: see tessellar fetch)")
+
+
 def human_size(size: float) -> str:
     """Write a number of bytes for people.
 

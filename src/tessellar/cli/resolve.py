@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from tessellar.cli.main import Globals
-from tessellar.cli.output import print_json
+from tessellar.cli.output import print_choice, print_json
 
 
 @click.command("resolve")
 @click.argument("target")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where fetched files lie, whose headers are shown (default: the data folder, or the working one).",
+)
 @click.pass_obj
-def command(settings: Globals, target: str) -> None:
+def command(settings: Globals, /, target: str, data: Path | None) -> None:
     """Print the ids of TARGET, its position and the sectors in which it was observed.
 
-    TARGET is a TIC id, a name, a Gaia DR2 id, or a position (ICRS).
+    TARGET is a TIC id, a name, a Gaia DR2 id, or a position (ICRS). It ends with a table of its light curves.
     """
-    from tessellar.access import observability, resolve
+    from tessellar.access import observability, resolve, which_light_curve
+    from tessellar.products.tables import plain_rows
 
     with settings.progress() as listener:
         found = resolve(target, archive=settings.archive, listener=listener)
+        curves = which_light_curve(found.tic, data, archive=settings.archive, listener=listener)
     fields = observability((found.ra, found.dec))
     if settings.json:
         print_json(
@@ -35,7 +43,7 @@ def command(settings: Globals, target: str) -> None:
                 "sectors": list(found.sectors),
                 "fields": [
                     {name: row[name] for name in ("sector", "camera", "ccd", "column", "row", "edge", "measured")}
-                    for row in (dict(zip(fields.colnames, values, strict=True)) for values in _plain(fields))
+                    for row in plain_rows(fields)
                 ],
                 "matched": found.matched,
                 "separation": found.separation,
@@ -43,6 +51,7 @@ def command(settings: Globals, target: str) -> None:
                     {"tic": int(each.tic), "tmag": each.tmag, "separation": each.separation}
                     for each in found.neighbours
                 ],
+                "light_curves": curves.rows(),
             }
         )
         return
@@ -63,10 +72,7 @@ def command(settings: Globals, target: str) -> None:
     for each in found.neighbours:
         shown = "unknown" if each.tmag is None else f"{each.tmag:.1f}"
         click.echo(f"near it   {each.tic}, T {shown}, {each.separation:.1f} arcsec away")
-
-
-def _plain(table: Any) -> Iterable[tuple[Any, ...]]:
-    return zip(*(table[name].tolist() for name in table.colnames), strict=True)
+    print_choice(curves)
 
 
 def _listed(fields: Any) -> str:

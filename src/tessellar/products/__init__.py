@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tessellar.products.cbv import CBV, BasisVectors
+    from tessellar.products.choosing import LightCurveChoice, MixedLightCurvesWarning, join_light_curves
     from tessellar.products.contrast import ContrastCurve
     from tessellar.products.cutouts import CutoutArchive
     from tessellar.products.dvruns import DVRun, find_runs
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tessellar.products.lightcurve import LightCurve
     from tessellar.products.provenance import InputFile, Provenance
     from tessellar.products.reading import Product, read, read_light_curve, read_target_pixels
+    from tessellar.products.stars import StarTable
     from tessellar.products.structure import check_structure
     from tessellar.products.tables import ObservationTable, ProductTable
     from tessellar.products.targetpixel import TargetPixelFile
@@ -28,6 +30,9 @@ _HOMES = {
     "CBV": "cbv",
     "BasisVectors": "cbv",
     "ContrastCurve": "contrast",
+    "LightCurveChoice": "choosing",
+    "MixedLightCurvesWarning": "choosing",
+    "join_light_curves": "choosing",
     "CutoutArchive": "cutouts",
     "FollowupLightCurve": "followup",
     "FollowupName": "followupnames",
@@ -41,6 +46,7 @@ _HOMES = {
     "read": "reading",
     "read_light_curve": "reading",
     "read_target_pixels": "reading",
+    "StarTable": "stars",
     "check_structure": "structure",
     "ObservationTable": "tables",
     "ProductTable": "tables",
@@ -65,15 +71,19 @@ __all__ = [
     "FullFrameImage",
     "InputFile",
     "LightCurve",
+    "LightCurveChoice",
+    "MixedLightCurvesWarning",
     "ObservationTable",
     "Product",
     "ProductTable",
     "Provenance",
+    "StarTable",
     "TCEStatistics",
     "TargetPixelFile",
     "check_structure",
     "find_runs",
     "parse_followup_name",
+    "join_light_curves",
     "read",
     "read_light_curve",
     "read_target_pixels",

@@ -220,8 +220,7 @@ class ArchiveTable(Table):  # type: ignore[misc]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return plain rows, None for a missing value."""
-        columns = [(name, self[name].tolist()) for name in self.colnames]
-        return [{name: values[i] for name, values in columns} for i in range(len(self))]
+        return plain_rows(self)
 
 
 class ObservationTable(ArchiveTable):
@@ -266,6 +265,12 @@ class ProductTable(ArchiveTable):
         if template is None:
             raise QueryError("this table does not know its archive: it was not made by a search")
         return [template.format(uri=uri) for uri in self.to_uris()]
+
+
+def plain_rows(table: Table) -> list[dict[str, Any]]:
+    """Return the rows of any table as plain values, None for a missing one."""
+    columns = [(name, table[name].tolist()) for name in table.colnames]
+    return [{name: values[i] for name, values in columns} for i in range(len(table))]
 
 
 def curl_script(table: ProductTable) -> str:
