@@ -469,7 +469,7 @@ def test_fault_24_tables_are_asked_for_as_the_user_kept_unshared_and_not_for_eve
     mine, public = TargetTables(System(tic=STAR), lovelace), TargetTables(System(tic=STAR))
     assert GROUP_TAG in map(str, mine.tags("time_series"))
     assert GROUP_TAG not in map(str, public.tags("time_series"))
-    site.fail("target.php", 9, 500)
+    site.fail("/target.php", 9, 500)
     assert GROUP_TAG in map(str, TargetTables(System(tic=STAR), lovelace).tags("time_series"))
     site.app.faults.clear()
     loader = SystemDownloader(System(tic=STAR), data_dir=str(tmp_path))
@@ -484,9 +484,9 @@ def test_fault_24_tables_are_asked_for_as_the_user_kept_unshared_and_not_for_eve
     tois = toi_table()
     tois.remove_rows(slice(None))
     assert len(toi_table()) == 5
-    asked = site.app.count("target.php")
+    asked = site.app.count("/target.php")
     assert len(SystemDownloader(System(tic=STAR), data_dir=str(tmp_path)).time_series.table)
-    assert site.app.count("target.php") == asked + 1
+    assert site.app.count("/target.php") == asked + 1
 
 
 def test_fault_24_a_session_that_exofop_has_ended_is_not_taken_for_a_public_visit(
@@ -535,7 +535,7 @@ def test_fault_26_silence_is_waited_out_or_named_and_free_text_is_whole(
     site.app.faults.clear()
     plain = "two events | one of them\nlate, see the plot"
     assert TargetTables(System(tic=STAR)).table("notes")["notes"].tolist() == [plain]
-    site.fail("target.php", 9, 500)
+    site.fail("/target.php", 9, 500)
     table = TargetTables(System(tic=STAR)).table("time_series")
     assert site.app.count("download_tseries.php") == 1
     assert table["Notes"].tolist()[:3] == ["on time", plain, ""]

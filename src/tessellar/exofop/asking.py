@@ -39,8 +39,8 @@ class Visitor(Protocol):
     def private_headers(self, url: str) -> dict[str, str]:
         """Return the headers that tell the host of a URL who asks."""
 
-    def confirm(self) -> None:
-        """Make sure that ExoFOP knows who asks."""
+    def confirm(self) -> bool:
+        """Make sure that ExoFOP knows who asks; return whether a new login was needed."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from http.cookiejar import Cookie, CookieJar
 from pathlib import Path
@@ -177,10 +179,15 @@ class ExoFOPAuthenticator:
             password = self._known_password() or self._password
             return password is not None and self._login_with(password)
 
-    def confirm(self) -> None:
-        """Make sure that ExoFOP still knows the session in turn; log in anew if it does not, and the password is known.
+    def confirm(self) -> bool:
+        """Make sure that ExoFOP still knows the sessions; log in anew if it does not, and the password is known.
 
         Without it, one would be given what the public may see, and not be told.
+
+        Returns
+        -------
+        bool
+            Whether a new login was needed.
 
         Raises
         ------
@@ -188,9 +195,12 @@ class ExoFOPAuthenticator:
             If the session has ended, and nobody can log in anew.
         """
         with self._lock:
-            page = run(_ask(f"{self._base}index.php", self._next())).body.decode("utf-8", "replace")
-            if _LOGGED_IN.search(page) or self.renew():
-                return
+            self._next()
+            replies = run(_ask_all(f"{self._base}index.php", self._sessions))
+            if all(_LOGGED_IN.search(reply.body.decode("utf-8", "replace")) for reply in replies):
+                return False
+            if self.renew():
+                return True
             self._sessions = []
             raise AuthError(f"{self._base}: the session of {self.username} has ended; log in again", url=self._base)
 
@@ -343,6 +353,10 @@ def end_sessions(username: str, cookies_dir: str | None = None) -> bool:
 async def _ask(url: str, session: Session) -> Reply:
     async with Transport(config.load()) as transport:
         return await transport.get(url, private={"Cookie": session.header})
+
+
+async def _ask_all(url: str, sessions: Sequence[Session]) -> list[Reply]:
+    return await asyncio.gather(*(_ask(url, session) for session in sessions))
 
 
 def _origin(url: str) -> tuple[str, str]:

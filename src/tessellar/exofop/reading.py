@@ -12,8 +12,8 @@ from tessellar.exofop.columns import make_table
 from tessellar.exofop.overviewcolumns import ctoi_columns, toi_columns
 from tessellar.exofop.parsing import Records, normalised, read_records
 
-# Tables of observations write the TOI as text; these columns tell them.
-_OBSERVED = frozenset({"telescope", "file name"})
+# Tables of one target write the TOI as text; but for that of its neighbours, which this column tells.
+_NEIGHBOURS = "gaia dr2"
 
 
 def read_exofop_table(path: str | os.PathLike[str]) -> Table:
@@ -56,7 +56,7 @@ def table_of(records: Records) -> Table:
         return toi_columns(cells, len(records.rows))
     if {"tic id", "ctoi", "user disposition"} <= names:
         return ctoi_columns(cells, len(records.rows))
-    table = make_table(records.columns, records.rows, toi_is_text=bool(_OBSERVED & names))
+    table = make_table(records.columns, records.rows, toi_is_text=_NEIGHBOURS not in names)
     for name in table.colnames:
         if normalised(name) == "obs date":
             table.rename_column(name, "Obs Date")

@@ -13,7 +13,6 @@ from astropy.table import Table
 
 from tessellar.errors import ArchiveError, InputError, NotFound, UnexpectedReply
 from tessellar.exofop.asking import Exofop, Visitor
-from tessellar.exofop.columns import make_table
 from tessellar.exofop.identifiers import TIC, TOI
 from tessellar.exofop.parsing import normalised, read_records
 from tessellar.exofop.reading import table_of
@@ -168,7 +167,7 @@ class TargetTables:
         text = exofop.text(place.page, {place.term: value, "output": "pipe"})
         records = read_records(text, f"{exofop.base}{place.page}")
         _check_columns(kind, records.columns, f"{exofop.base}{place.page}")
-        return table_of(records) if records.rows else make_table(records.columns, [], toi_is_text=True)
+        return table_of(records)
 
     def _tic(self, exofop: Exofop) -> str:
         if self.system.tic is None:

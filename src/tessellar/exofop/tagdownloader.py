@@ -221,15 +221,14 @@ class TagDownloader:
         """Ask again for what was refused, where that was because the session had ended in the meantime."""
         if not refused or self.authenticator is None:
             return {}
-        before = self.authenticator.expires
         try:
-            self.authenticator.confirm()
+            renewed = self.authenticator.confirm()
         except AuthError as error:
             return {tag: failed(tag, error) for tag in refused}
         except ArchiveError as error:
             _log.info("%s", error)
             return {}
-        if self.authenticator.expires == before:
+        if not renewed:
             return {}
         return {
             tag: told(tag, outcome) if outcome.kept is not None else self._explained(tag, outcome, refused[tag])
