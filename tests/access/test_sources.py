@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 import tessellar
+from tessellar.access.fetching import repair
 from tessellar.access.sources import Sources
 from tessellar.errors import InputError
 from tessellar.net import Remote
@@ -72,3 +73,18 @@ def test_a_mirror_and_a_folder_stand_in_for_an_archive_that_lost_a_file(sky, tmp
     manifest = tessellar.fetch(products, tmp_path / "d", sources=str(sky))
     assert manifest.ok
     assert {path.read_bytes() for path in manifest.paths} == {path.read_bytes() for path in sky.rglob("*_lc.fits")}
+
+
+def test_a_repaired_file_comes_back_where_it_was(sky, tmp_path):
+    with ServerThread(sky) as archive:
+        products = tessellar.list_products(tessellar.search(sector=1, archive=archive.url)).filter(kind="lightcurve")
+        folders = {"a": "{author}/{{odd}}/{sector}", "b": "flat", "c": "astroquery"}
+        for folder, layout in folders.items():
+            manifest = tessellar.fetch(products, tmp_path / folder, layout=layout)
+            damaged, gone = manifest.paths[:2]
+            damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+            gone.unlink()
+            repaired = repair(tessellar.Store(tmp_path / folder))
+            assert repaired.ok
+            assert sorted(repaired.paths) == sorted([damaged, gone])
+            assert damaged.read_bytes() == next(sky.rglob(damaged.name)).read_bytes()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from tessellar import config
@@ -13,7 +12,6 @@ from tessellar.access.searching import list_products
 from tessellar.access.sources import Sources
 from tessellar.archives import Archive
 from tessellar.errors import InputError
-from tessellar.mission.names import match_name
 from tessellar.net import Outcome, Remote, run, transfer
 from tessellar.products.tables import ObservationTable, ProductTable
 from tessellar.progress import Event, Listener, ignore
@@ -122,24 +120,21 @@ def repair(store: Store, *, archive: str | Archive | None = None, listener: List
     Manifest
         One row per file that was fetched again; none if all was whole.
     """
-    wanted: dict[bool, list[Remote]] = {False: [], True: []}
+    wanted: dict[str, list[Remote]] = {}
     for finding in verify(store, listener):
         if finding.state == WHOLE:
             continue
         entry = store.ledger.find(finding.path)
-        url = entry.origin if entry is not None else ""
-        parts = finding.path.split("/")
-        # Anything else was adopted where it lay: it comes back where files of its kind belong.
-        collection, obs_id = (parts[1], parts[2]) if len(parts) == 4 else _filed(parts[-1])
-        remote = Remote(finding.uri, url, parts[-1], collection, obs_id)
-        if not url:
-            remote = replace(remote, url=archive_of(archive).locate(finding.uri, filename=parts[-1]).url)
-        wanted[len(parts) == 1].append(remote)
+        folder, _, name = finding.path.rpartition("/")
+        url = (entry.origin if entry is not None else "") or archive_of(archive).locate(finding.uri, filename=name).url
+        # It comes back where it was, whatever the layout of the others.
+        layout = "/".join([*filter(None, [folder.replace("{", "{{").replace("}", "}}")]), "{filename}"])
+        wanted.setdefault(layout, []).append(Remote(finding.uri, url, name))
         set_aside(store, finding.path, finding.reason)
     outcomes: list[Outcome] = []
-    remotes = [*wanted[False], *wanted[True]]
-    for flat in wanted:
-        _transfer(wanted[flat], remotes, Store(store.folder, flat=flat), outcomes, listener)
+    remotes = [remote for some in wanted.values() for remote in some]
+    for layout, some in wanted.items():
+        _transfer(some, remotes, Store(store.folder, layout=layout), outcomes, listener)
     return Manifest.from_outcomes(remotes, outcomes)
 
 
@@ -198,8 +193,3 @@ def _remote(archive: Archive, row: dict[str, object]) -> Remote:
         obs_id=str(row.get("obs_id") or ""),
         size=int(size) if isinstance(size, int) and size > 0 else None,
     )
-
-
-def _filed(filename: str) -> tuple[str, str]:
-    name = match_name(filename)
-    return (name.collection, name.obs_id) if name is not None else ("TESS", filename.split(".")[0])
