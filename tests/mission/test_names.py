@@ -251,3 +251,102 @@ def test_what_the_headers_of_real_files_say_is_what_their_names_say(real_data):
                 assert getattr(name, part) == int(header[key]), (path.name, part)
                 checked += 1
     assert checked > 10
+
+
+# Names as the archive has them, one of each form, and the kind that each is of.
+_STAR = "0000000025132999"
+OF_THE_ARCHIVE = {
+    "lightcurve": (
+        f"tess2018206045859-s0001-{_STAR}-0120-s_lc.fits",
+        f"tess2020186164531-s0027-{_STAR}-0189-a_fast-lc.fits",
+        f"hlsp_tess-spoc_tess_phot_{_STAR}-s0001_tess_v1_lc.fits",
+        "hlsp_qlp_tess_ffi_s0037-0000000272213425_tess_v01_llc.fits",
+        "hlsp_tglc_tess_ffi_gaiaid-4624742688944261376-s0001-cam4-ccd2_tess_v1_llc.fits",
+        "hlsp_tglc_tess_ffi_gaiaid-4624742688944261376-s0001-cam4-ccd2_tess_v2_llc.fits",
+        "hlsp_cdips_tess_ffi_gaiatwo0005318059532750974720-0008-cam3-ccd4_tess_v01_llc.fits",
+        "hlsp_tasoc_tess_ffi_tic00150441810-s0001-cam4-ccd4-c1800_tess_v05_ens-lc.fits",
+        "hlsp_tasoc_tess_tpf_tic00150441810-s0001-cam4-ccd4-c0120_tess_v05_cbv-lc.fits",
+        "hlsp_pathos_tess_lightcurve_tic-0093270923-s0008_tess_v1_llc.fits",
+        "hlsp_gsfc-eleanor-lite_tess_ffi_s0001-0000000261136679_tess_v1.0_lc.fits",
+        "hlsp_diamante_tess_lightcurve_tic-0000000901674675_tess_v1_llc.fits",
+        "hlsp_tess-data-alerts_tess_phot_00025155310-s01_tess_v1_lc.fits",
+    ),
+    "tpf": (
+        f"tess2018206045859-s0001-{_STAR}-0120-s_tp.fits",
+        f"tess2018206045859-s0001-{_STAR}-0120-s_tp.fits.gz",
+        f"tess2020186164531-s0027-{_STAR}-0189-a_fast-tp.fits",
+        f"hlsp_tess-spoc_tess_phot_{_STAR}-s0001_tess_v1_tp.fits",
+        "hlsp_tess-data-alerts_tess_phot_00025155310-s01_tess_v1_tp.fits",
+    ),
+    "dv": (
+        f"tess2018206190142-s0001-s0003-{_STAR}-00129_dvt.fits",
+        f"tess2018206190142-s0001-s0096-{_STAR}-00899_dvr.xml",
+        f"tess2024170090940-s0001-s0003-{_STAR}-00899_dvr.xml",
+        f"tess2018206190142-s0001-s0001-{_STAR}-00366_dvr.pdf",
+        f"tess2018206190142-s0001-s0001-{_STAR}-00106_dvm.pdf",
+        f"tess2018206190142-s0001-s0001-{_STAR}-01-00106_dvs.pdf",
+        f"hlsp_tess-spoc_tess_phot_{_STAR}-s0036-s0036_tess_v1_dvt.fits",
+        f"hlsp_tess-spoc_tess_phot_{_STAR}-s0056-s0069_tess_v1_dvr.xml",
+        f"hlsp_tess-spoc_tess_phot_{_STAR}-s0056-s0069_tess_v1_dvr.pdf",
+        f"hlsp_tess-spoc_tess_phot_{_STAR}-s0056-s0069_tess_v1_dvm.pdf",
+        f"hlsp_tess-spoc_tess_phot_{_STAR}-s0056-s0069_tess_v1_dvs-01.pdf",
+    ),
+    "tcestats": (
+        "tess2018206190142-s0001-s0001_dvr-tcestats.csv",
+        "tess2018206190142-s0001_dvr-tcestats.csv",
+    ),
+    "ffi": (
+        "tess2018207052942-s0001-1-2-0120-s_ffic.fits",
+        "tess2018207052942-s0001-1-2-0120-s_ffir.fits",
+        "hlsp_tica_tess_ffi_s0027-o1-00116470-cam1-ccd1_tess_v01_img.fits",
+    ),
+    "cbv": (
+        "tess2018206045859-s0001-1-2-0120-s_cbv.fits",
+        "hlsp_tess-spoc_tess_phot_s0001-1-2_tess_v1_cbv.fits",
+    ),
+    "collateral": ("tess2018207052942-s0001-smear-1-2-c-0120-s_col.fits",),
+    "cube": ("tess-s0001-1-1-cube.fits", "tica-s0001-1-1-cube.fits"),
+    "cutout": ("tess-s0001-4-3_107.27_-70.0_5x5_astrocut.fits",),
+    "other": (
+        "tess2018206190142_dvr.xsd",
+        "tesscurl_sector_1_ffic.sh",
+        "tesscurl_sector_27_fast-lc.sh",
+        "tesscurl_multisector_s0001-s0096_dv.sh",
+        "hlsp_eleanor_tess_ffi_postcard-s0005-3-3-cal-1686-1132_tess_v2_pc.fits",
+        "tess2018331094053_sector01-quat.fits",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "filename"), [(kind, name) for kind, all_ in OF_THE_ARCHIVE.items() for name in all_])
+def test_every_form_of_name_in_the_archive_has_its_kind_and_builds_back(kind, filename):
+    name = parse_name(filename)
+    assert name.kind == kind
+    assert build_name(name.family, **name.parts) == filename
+
+
+def test_every_real_file_is_of_the_kind_that_its_list_tells(real_data):
+    """The list beside the files says what is in each; its name, as the archive had it, says the same."""
+    told = {
+        "target table": "tpf", "stamp": "tpf", "DV report": "dv", "data-validation report": "dv", "table |": "tcestats",
+    }  # fmt: skip
+    checked = 0
+    for line in (real_data / "README.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) < 5 or not cells[2].isdigit():
+            continue
+        original = cells[1].removeprefix("backdrop_").removeprefix("c2de12_").removeprefix("s1-3_")
+        name = match_name(original)
+        if name is None:
+            assert cells[1].startswith(RENAMED), cells[1]
+            continue
+        assert build_name(name.family, **name.parts) == original
+        expected = next((kind for words, kind in told.items() if words in cells[3] + " |"), None)
+        if expected == "tpf" and "astrocut" in original:
+            expected = "cutout"
+        if expected is not None:
+            assert name.kind == expected, original
+        if (tic := cells[3].partition("TIC ")[2].split(",")[0]).isdigit() and name.tic is not None:
+            assert name.tic == int(tic)
+        checked += 1
+    assert checked >= 15
