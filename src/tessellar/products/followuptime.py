@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 
@@ -163,30 +163,37 @@ def _against_utc(bjd: FloatArray, utc: FloatArray, position: tuple[float, float]
         return (f"BJD_TDB is {correction:+.0f} s from JD_UTC: light needs no longer than 8.5 min from the Sun",)
     if position is None:
         return ()
-    expected = barycentric_correction(float(np.median(utc[both])), *position)
+    expected = float(barycentric_correction(np.median(utc[both]), *position))
     if abs(correction - expected) > _AGREES:
         return (f"BJD_TDB is {correction:+.1f} s from JD_UTC, but should be {expected:+.1f} s at this place and time",)
     return ()
 
 
-def barycentric_correction(jd_utc: float, ra: float, dec: float) -> float:
+def barycentric_correction(jd_utc: ArrayLike, ra: float, dec: float) -> FloatArray:
     """Seconds by which BJD_TDB is ahead of JD_UTC, as seen from the middle of the Earth.
+
+    The way of light to the barycentre of the solar system (Earth by ERFA's ``epv00``, good to
+    some microseconds), and TDB - UTC. Where on Earth the telescope stands makes 21 ms at most.
 
     Parameters
     ----------
-    jd_utc : float
+    jd_utc : float or array
         When, days.
     ra, dec : float
         Where, degrees, ICRS.
 
     Examples
     --------
-    >>> round(barycentric_correction(2460029.684037, 211.0092, 38.6183))
-    410
+    >>> float(barycentric_correction(2460029.684037, 211.0092, 38.6183).round(1))
+    409.5
     """
-    from astropy.coordinates import EarthLocation, SkyCoord
-    from astropy.time import Time
+    import erfa
 
-    when = Time(jd_utc, format="jd", scale="utc", location=EarthLocation.from_geocentric(0, 0, 0, unit="m"))
-    light = when.light_travel_time(SkyCoord(ra, dec, unit="deg"), ephemeris="builtin")
-    return float((when.tdb.jd1 - when.utc.jd1 + (when.tdb.jd2 - when.utc.jd2)) * _DAY + light.to_value("s"))
+    jd = np.asarray(jd_utc, dtype=np.float64)
+    day = np.floor(jd)
+    tt = erfa.taitt(*erfa.utctai(day, jd - day))
+    tdb_from_tt = erfa.dtdb(*tt, (jd - day + 0.5) % 1, 0.0, 0.0, 0.0)
+    _, earth = erfa.epv00(*tt)
+    star = erfa.s2c(np.deg2rad(ra), np.deg2rad(dec))
+    light = (earth["p"] @ star) * erfa.DAU / erfa.CMPS
+    return np.asarray((tt[0] - day + (tt[1] - (jd - day))) * _DAY + tdb_from_tt + light)

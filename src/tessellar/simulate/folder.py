@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tessellar.errors import InputError, NoPermission
+from tessellar.products.exofopfolder import FOLDER as EXOFOP_FOLDER
 from tessellar.simulate.filing import whole_file
 
 #: The mark of a folder that holds a simulation: its settings, and the files that belong to it.
@@ -49,10 +50,12 @@ def mark_folder(folder: Path, settings: dict[str, Any], names: Iterable[str]) ->
 
 
 def remove_files(folder: Path, names: Iterable[str], but: Collection[str] = ()) -> None:
-    """Remove files of a simulation, but for some."""
+    """Remove files of a simulation, but for some, and the folders that this leaves empty."""
     for name in set(names) - set(but):
         with suppress(OSError):
             (folder / name).unlink()
+            for parent in Path(name).parents[:-1]:
+                (folder / parent).rmdir()
 
 
 def _former_files(mark: Path) -> list[str]:
@@ -65,4 +68,5 @@ def _former_files(mark: Path) -> list[str]:
 
 def _is_ours(name: str) -> bool:
     """Whether a name may be one of ours: a mark that someone edited must not reach other files."""
-    return name.endswith(_OURS) and not Path(name).is_absolute() and ".." not in Path(name).parts
+    known = name.endswith(_OURS) or name.startswith(f"{EXOFOP_FOLDER}/")
+    return known and not Path(name).is_absolute() and ".." not in Path(name).parts

@@ -15,6 +15,7 @@ from tessellar.errors import InputError
 from tessellar.simulate import detector, fields, truth
 from tessellar.simulate.fields import Spot
 from tessellar.simulate.folder import mark_folder, prepare_folder, remove_files
+from tessellar.simulate.followup import followup_files, write_followup
 from tessellar.simulate.observation import Observation, observe
 from tessellar.simulate.photometer import Measured, measure
 from tessellar.simulate.qlp import qlp_name, write_qlp_file
@@ -73,8 +74,8 @@ def simulate(
     saturated star, quiet stars), 11 x 11 px, 2-min cadence, each sector with its own pointing,
     gap, momentum dumps and scattered light. With the extras: validation runs of the stars
     in which a search finds transits (time series, reports, pages, lists of events), 20-s files of the ninth star,
-    light curves of the Quick-Look Pipeline (QLP), and the TESS Input Catalog of the field. The same arguments
-    give the same bytes. A sector of one star takes 50 MB.
+    light curves of the Quick-Look Pipeline (QLP), the TESS Input Catalog of the field, and what ExoFOP would
+    have of it. The same arguments give the same bytes. A sector of one star takes 50 MB.
 
     Parameters
     ----------
@@ -136,11 +137,13 @@ def simulate(
         "extras": extras,
     }  # fmt: skip
     former = prepare_folder(folder, overwrite)
-    names = list(_names(tasks, extras))
+    followup = followup_files(sky, wanted, seed) if extras else {}
+    names = [*_names(tasks, extras), *followup]
     mark_folder(folder, settings, names)
     # Without it the sky is not whole, and nobody takes the former truth for that of the new files.
     remove_files(folder, [truth.TRUTH_FILE])
     rows, made = _observe_all(folder, sky, tasks, count, seed, extras)
+    made += write_followup(folder, followup)
     remove_files(folder, [*former, *names], but=made)
     known = truth.Truth(folder, truth.truth_table(rows, settings), truth.catalogue_table(sky.stars))
     truth.write_table(folder / truth.TRUTH_FOLDER / truth.CATALOGUE_FILE, known.catalogue)
