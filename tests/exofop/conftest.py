@@ -10,9 +10,12 @@ import pytest
 
 from tessellar.exofop import ExoFOPAuthenticator, overview
 from tessellar.server import ServerThread
+from tests.cli.conftest import tessellar
 from tests.conftest import SHARED
 from tests.exofop import site as made
 from tests.faults import Fault, FaultyArchive
+
+__all__ = ["Site", "tessellar"]
 
 
 @dataclass
