@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from itertools import chain, count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tessellar.cli.main import DONE, ROWS_FAILED, Globals
 from tessellar.cli.output import print_json
 from tessellar.errors import InputError, MissingInput, ProductError, StoreError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @click.command("look")
@@ -21,7 +25,7 @@ from tessellar.errors import InputError, MissingInput, ProductError, StoreError
 @click.option("--out", "-o", type=click.Path(path_type=Path), metavar="PNG|DIR", help="Picture, or their folder.")
 @click.pass_obj
 def command(settings: Globals, what: tuple[str, ...], sector: int | None, kind: str, out: Path | None) -> int:
-    """Draw one page of each light curve or target pixel file, as a PNG.
+    """Draw one page of each light curve, target pixel file or prepared field, as a PNG.
 
     A TARGET (a TIC id) is found in the archive and fetched first.
     """
@@ -66,7 +70,7 @@ def _fetched(settings: Globals, what: str, sector: int | None, kind: str) -> lis
 
 
 def _picture_path(file: Path, out: Path | None, *, several: bool, taken: set[Path]) -> Path:
-    stem = file.name.removesuffix(".gz").removesuffix(".fits")
+    stem = file.name.removesuffix(".gz").removesuffix(".fits").removesuffix(".h5")
     candidates = (_named(f"{stem}{ending}.png", out, several) for ending in chain([""], map("-{}".format, count(2))))
     return next(path for path in candidates if path not in taken)
 
@@ -82,13 +86,23 @@ def _named(name: str, out: Path | None, several: bool) -> Path:
 
 
 def _draw(file: Path, picture: Path) -> Path:
-    from tessellar.plots import page
-    from tessellar.products import read
-
-    figure = page(read(file))
+    figure = _page(file)
     try:
         picture.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(picture, dpi=110)
     except OSError as error:
         raise StoreError(f"{picture}: cannot be written ({error.strerror})") from error
     return picture
+
+
+def _page(file: Path) -> Figure:
+    from tessellar.plots import field_page, page
+    from tessellar.products import read
+
+    with file.open("rb") as stream:
+        hdf5 = stream.read(8) == b"\x89HDF\r\n\x1a\n"
+    if hdf5:
+        from tessellar.pixels import PreparedField
+
+        return field_page(PreparedField(file))
+    return page(read(file))

@@ -5,9 +5,10 @@ Nothing here touches pyplot or chooses a backend; a figure is saved with its own
 
 from __future__ import annotations
 
+from tessellar.plots.field import field_page
 from tessellar.plots.image import plot_stamp
 from tessellar.plots.lightcurve import plot_light_curve
 from tessellar.plots.pages import page
 from tessellar.plots.style import robust_limits
 
-__all__ = ["page", "plot_light_curve", "plot_stamp", "robust_limits"]
+__all__ = ["field_page", "page", "plot_light_curve", "plot_stamp", "robust_limits"]
