@@ -142,7 +142,7 @@ def test_what_is_no_question_is_refused_in_one_line(client: httpx.Client, query:
         ("SELECT COUNT(*) FROM columns WHERE \"size\" IS NULL AND std = 1 AND table_name = 'tap_schema.keys'", 5),
         ("SELECT COUNT(*) FROM dbo.caomchunk", 0),
         (f"SELECT COUNT(*) FROM dbo.tic WHERE ID = {STAR}", 1),
-        ("SELECT target_name FROM tic, obscore WHERE 1=0 UNION SELECT target_name FROM obscore ORDER BY 1", "117544915"),
+        ("SELECT s_ra FROM tic, obscore WHERE 1=0 UNION SELECT s_ra FROM obscore ORDER BY 1", 63.37389),
         ("SELECT TOP 1 t_exptime FROM dbo.obspointing WHERE t_exptime IS NOT NULL ORDER BY 1 DESC OFFSET 0", 1800.0),
     ],
 )  # fmt: skip

@@ -21,7 +21,6 @@ from tessellar.server.database import GivenUp, Reader, never
 from tessellar.server.index import Index
 from tessellar.server.tap.formats import Format, written
 from tessellar.server.tap.geometry import add_functions
-from tessellar.server.tap.model import Table
 from tessellar.server.tap.statement import translate
 from tessellar.server.tap.tables import catalogue
 from tessellar.server.tap.uploads import Upload
@@ -135,8 +134,10 @@ class Engine:
         connection.create_function("adql_timestamp", 1, _timestamp, deterministic=True)
         connection.create_function("adql_content_type", 1, _content_type, deterministic=True)
         connection.create_function("adql_checksum", 1, lambda row: self._checksum(reader, row))
-        uploaded = [upload.fill(connection, i) for i, upload in enumerate(question.uploads)]
+        uploaded = [upload.table(i) for i, upload in enumerate(question.uploads)]
         statement = translate(question.adql, catalogue().having(uploaded))
+        for upload, table in zip(question.uploads, uploaded, strict=True):
+            upload.fill(connection, table, placed=table.sky is not None and table.sky.index in statement.sql)
         base = f"{question.base}/api/v0.1/Download/file?uri="
         cursor = connection.execute(statement.sql.replace("{base}", _quoted(base)))
         outcome = Outcome(media_type=question.form.media_type)
@@ -190,11 +191,6 @@ def spooled(
         stream.close()
         raise
     return stream, outcome
-
-
-def tables_of(uploads: Sequence[Upload]) -> list[Table]:
-    """Return what uploaded tables are, for those who only want to read a question."""
-    return [upload.table(i) for i, upload in enumerate(uploads)]
 
 
 def _quoted(text: str) -> str:

@@ -155,6 +155,7 @@ class Jobs:
     def add(self, parameters: Mapping[str, str], uploads: Mapping[str, bytes], *, base: str, run_id: str = "") -> Job:
         """Make a job that waits to be run; `uploads` are kept beside it."""
         now = datetime.now(UTC)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as it is told, so that it compares
         job = Job(secrets.token_hex(8), "PENDING", dict(parameters), now, now + _KEPT, base=base, run_id=run_id)
         folder = self.path(job)
         folder.mkdir(mode=0o700)

@@ -112,7 +112,7 @@ class _Told:
         stream, outcome = await while_connected(
             request, lambda given_up: spooled(self._service.engine, question, given_up)
         )
-        return WrittenResponse(Written(stream, outcome.size, outcome.media_type))
+        return _typed(WrittenResponse(Written(stream, outcome.size, outcome.media_type)), outcome.media_type)
 
     async def job_list(self, request: Request) -> Response:
         if request.method == "POST":
@@ -215,7 +215,7 @@ class _Told:
         if job.phase != "COMPLETED" or not path.exists():
             return PlainTextResponse(f"job {job.id} has no result: it is {job.phase}\n", status_code=404)
         name = f"{job.id}.{suffix_of(job.media_type)}"
-        return FileResponse(path, media_type=job.media_type, filename=name, content_disposition_type="inline")
+        return _typed(FileResponse(path, filename=name, content_disposition_type="inline"), job.media_type)
 
     async def capabilities(self, request: Request) -> Response:
         return _xml(documents.capabilities(self._base(request)))
@@ -365,6 +365,12 @@ def _instant(text: str) -> datetime:
         when = datetime.fromisoformat(text.strip())
         return when if when.tzinfo else when.replace(tzinfo=UTC)
     raise BadRequest(f"{text[:40]!r} is no time: write it as in 2026-11-21T12:00:00")
+
+
+def _typed(response: Response, media_type: str) -> Response:
+    """Tell the media type as it is; by itself a response adds a character set to every text."""
+    response.headers["content-type"] = media_type
+    return response
 
 
 def _xml(text: str) -> Response:

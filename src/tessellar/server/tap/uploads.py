@@ -48,24 +48,31 @@ class Upload:
         sky = Sky(ra, dec, "", "row__", f"upload_{number}_sky") if ra else None
         return Table("tap_upload", self.name, self.columns, f"upload_{number}", "uploaded", sky)
 
-    def fill(self, connection: sqlite3.Connection, number: int) -> Table:
-        """Put it in a temporary table of a connection, which is in a transaction and forgets it at its end."""
-        table = self.table(number)
+    def fill(self, connection: sqlite3.Connection, table: Table, *, placed: bool) -> None:
+        """Put it in a temporary table of a connection, which is in a transaction and forgets it at its end.
+
+        Parameters
+        ----------
+        connection : sqlite3.Connection
+            Of a reader.
+        table : Table
+            What `table` said of it.
+        placed : bool
+            Whether the question looks for its rows by their places.
+        """
         names = [f'"{column.name}" {_SQL.get(column.datatype, "INTEGER")}' for column in self.columns]
         connection.execute("PRAGMA query_only = OFF")
         try:
             connection.execute(f"CREATE TEMP TABLE {table.rows} (row__ INTEGER PRIMARY KEY, {', '.join(names)})")
             marks = ", ".join("?" * (len(names) + 1))
             connection.executemany(f"INSERT INTO {table.rows} VALUES ({marks})", self._rows())
-            if table.sky is not None:
+            if placed and table.sky is not None:
                 connection.execute(sky_table(table.rows).replace("CREATE VIRTUAL TABLE ", "CREATE VIRTUAL TABLE temp."))
-                cursor = connection.cursor()
                 places = connection.execute(f'SELECT row__, "{table.sky.ra}", "{table.sky.dec}" FROM {table.rows}')
                 boxes = [(row, cap_box(ra, dec, 0.0)) for row, ra, dec in places if None not in (ra, dec)]
-                insert_boxes(cursor, table.rows, boxes)
+                insert_boxes(connection.cursor(), table.rows, boxes)
         finally:
             connection.execute("PRAGMA query_only = ON")
-        return table
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         lists = [_plain(column, values) for column, values in zip(self.columns, self.values, strict=True)]
