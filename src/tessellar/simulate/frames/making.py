@@ -22,7 +22,7 @@ from tessellar.simulate.filing import whole_file
 from tessellar.simulate.frames.exposing import Camera, exposure_of
 from tessellar.simulate.frames.headers import FrameDates, frame_dates
 from tessellar.simulate.frames.light import place_starlight
-from tessellar.simulate.frames.motion import move_frames
+from tessellar.simulate.frames.motion import dump_swings, move_frames
 from tessellar.simulate.frames.passers import send_asteroids
 from tessellar.simulate.frames.plan import FramePlan, plan_frames
 from tessellar.simulate.frames.population import Population, draw_stars, listed_stars
@@ -245,8 +245,8 @@ def _camera(
     seed: int,
     pool: Executor,
 ) -> Camera:
-    motion = move_frames(plan.field, plan.mid, plan.quality, plan.cadence, seed)
-    variables = choose_variables(population, plan.btjd, plan.cadence, seed)
+    motion = move_frames(plan.field, plan.mid, plan.quality, plan.cadence, seed, dump_swings(plan, seed))
+    variables = choose_variables(population, plan, seed)
     latitude = _ecliptic_latitude(plan.field)
     return Camera(
         plan,

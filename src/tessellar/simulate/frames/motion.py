@@ -8,6 +8,7 @@ Each frame's movement is affine in the place on the CCD.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,9 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from tessellar.mission.ccd import ccd_plane
 from tessellar.mission.tangent import Plane
 from tessellar.simulate.fields import COLUMNS, MIDDLE, ROWS
-from tessellar.simulate.frames.orbit import earth
+from tessellar.simulate.frames.orbit import directions, earth
 from tessellar.simulate.schedule import DESATURATION, MANUAL_EXCLUDE
 from tessellar.targets import Field
+
+if TYPE_CHECKING:
+    from tessellar.simulate.frames.plan import FramePlan
 
 FloatArray = NDArray[np.float64]
 
@@ -100,7 +104,16 @@ def shifted(plane: Plane, affine: FloatArray) -> Plane:
     return Plane(plane.crval, crpix, plane.cd @ inverse, crpix, tables[0], tables[1])  # type: ignore[arg-type]
 
 
-def move_frames(field: Field, mid: FloatArray, quality: NDArray[np.int32], cadence: float, seed: int) -> Motion:
+def dump_swings(plan: FramePlan, seed: int) -> FloatArray:
+    """Momentum dumps of a plan: times (TJD), in the middle of flagged frames, and swings (px); shape (dumps, 3)."""
+    frames = np.flatnonzero(plan.quality & DESATURATION)
+    rng = np.random.default_rng([seed, 13, plan.field.sector, plan.field.camera])
+    return np.column_stack([plan.mid[frames], _SWING * rng.standard_normal((len(frames), 2))])
+
+
+def move_frames(
+    field: Field, mid: FloatArray, quality: NDArray[np.int32], cadence: float, seed: int, dumps: FloatArray
+) -> Motion:
     """Let the sky of a CCD move.
 
     Parameters
@@ -110,11 +123,13 @@ def move_frames(field: Field, mid: FloatArray, quality: NDArray[np.int32], caden
     mid : array, shape (n,)
         Times at the spacecraft, TJD.
     quality : int32 array, shape (n,)
-        Flags: dumps move and blur the image, and it is unquiet where flag 128 stands.
+        Flags: the image is unquiet where flag 128 stands.
     cadence : float
         Seconds over which the jitter is averaged.
     seed : int
         Another seed moves it otherwise; wander and roll are the same function of time at all cadences.
+    dumps : array, shape (dumps, 3)
+        Times and swings, from `dump_swings`: they move and blur the image.
     """
     common = [seed, 8, field.sector, field.camera]
     affine = np.zeros((len(mid), 2, 3))
@@ -128,8 +143,10 @@ def move_frames(field: Field, mid: FloatArray, quality: NDArray[np.int32], caden
     jitter[(quality & MANUAL_EXCLUDE) > 0] *= _SETTLING
     blur = np.zeros((len(mid), 3))
     share = min(_SWING_SECONDS / cadence, 1.0)
-    for dump in np.flatnonzero(quality & DESATURATION):
-        swing = _SWING * own.standard_normal(2)
+    for time, *swings in dumps:
+        dump, swing = int(np.argmin(np.abs(mid - time))), np.array(swings)
+        if abs(mid[dump] - time) > 0.5 * cadence / 86400 + 1e-9:
+            continue
         jitter[dump] += share * swing
         blur[dump] = share * (1 - share) * np.array([swing[0] ** 2, swing[0] * swing[1], swing[1] ** 2])
     affine[:, :, 0] += jitter
@@ -154,7 +171,7 @@ def aberration(field: Field, mid: FloatArray) -> FloatArray:
     axis = np.array([COLUMNS[1] if field.ccd in (1, 3) else COLUMNS[0], ROWS[1]], dtype=np.float64)
     columns, rows = (mesh.ravel() for mesh in np.meshgrid(np.linspace(*COLUMNS, 6), np.linspace(*ROWS, 6)))
     columns, rows = np.append(columns, axis[0]), np.append(rows, axis[1])
-    sky = _unit_vectors(*plane.to_sky(columns, rows))
+    sky = directions(*plane.to_sky(columns, rows))
     design = np.column_stack([np.ones(36), columns[:-1] - MIDDLE[0], rows[:-1] - MIDDLE[1]])
     # The shift is linear in the velocity, so that three unit velocities tell it for all.
     size, response = 1e-4, np.zeros((3, 2, 3))
@@ -180,8 +197,3 @@ def _waves(time: FloatArray, rng: np.random.Generator) -> list[FloatArray]:
         weight /= np.sqrt(0.5 * (weight @ weight))
         result.append(np.sin(2 * np.pi * time[:, None] / period + phase) @ weight)
     return result
-
-
-def _unit_vectors(ra: FloatArray, dec: FloatArray) -> FloatArray:
-    a, d = np.radians(ra), np.radians(dec)
-    return np.column_stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)])

@@ -8,7 +8,7 @@ Its orientation is made up: what matters is that times depend on the spacecraft'
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 
@@ -61,13 +61,33 @@ def earth(clock: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.stack(curves[:3], axis=1), np.stack(curves[3:], axis=1)
 
 
-def light_travel(ra: float, dec: float, clock: FloatArray) -> FloatArray:
+def barycentric_place(clock: FloatArray) -> FloatArray:
+    """Place of the spacecraft from the solar system's barycentre, days of light (ICRS axes), shape (n, 3)."""
+    result: FloatArray = (earth(clock)[0] + spacecraft(clock)) / _LIGHT / 86400
+    return result
+
+
+def directions(ra: ArrayLike, dec: ArrayLike) -> FloatArray:
+    """Unit vectors towards places on the sky (degrees), shape (..., 3)."""
+    a, d = np.radians(np.asarray(ra, dtype=np.float64)), np.radians(np.asarray(dec, dtype=np.float64))
+    result: FloatArray = np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=-1)
+    return result
+
+
+def light_travel(ra: float, dec: float, place: FloatArray) -> FloatArray:
     """Days to add to the spacecraft's time to have the barycentric one, for a direction on the sky (degrees).
 
-    Values are such that a 32-bit float holds them, as in the mission's files.
+    Parameters
+    ----------
+    ra, dec : float
+        ICRS degrees.
+    place : array, shape (n, 3)
+        Of the spacecraft, from `barycentric_place`.
+
+    Returns
+    -------
+    array, shape (n,)
+        Such that a 32-bit float holds them, as in the mission's files.
     """
-    a, d = np.deg2rad([ra, dec])
-    star = np.array([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)])
-    days = (earth(clock)[0] + spacecraft(clock)) @ star / _LIGHT / 86400
-    result: FloatArray = days.astype(np.float32).astype(np.float64)
+    result: FloatArray = (place @ directions(ra, dec)).astype(np.float32).astype(np.float64)
     return result

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tessellar.errors import InputError
 from tessellar.simulate import detector
 from tessellar.simulate.fields import MIDDLE, sector_span, wcs_of
-from tessellar.simulate.frames.orbit import light_travel
+from tessellar.simulate.frames.orbit import barycentric_place, light_travel
 from tessellar.simulate.schedule import DESATURATION, MANUAL_EXCLUDE, SCATTERED_LIGHT, STEP, clock_of
 from tessellar.targets import Field
 
@@ -48,6 +48,8 @@ class FramePlan:
         FFIINDEX; a gap leaves some out.
     start, mid, stop : array, shape (n,)
         Times at the spacecraft (TJD, days), of this CCD's own read-out.
+    place : array, shape (n, 3)
+        Of the spacecraft at mid-time, from the solar system's barycentre, days of light.
     barycorr : array, shape (n,)
         Days to add to have barycentric times at the middle of the CCD.
     quality : int32 array, shape (n,)
@@ -62,6 +64,7 @@ class FramePlan:
     start: FloatArray
     mid: FloatArray
     stop: FloatArray
+    place: FloatArray
     barycorr: FloatArray
     quality: NDArray[np.int32]
     glow: FloatArray
@@ -119,9 +122,10 @@ def plan_frames(field: Field, cadence: int, n_frames: int | None = None) -> Fram
     mid: FloatArray = start + 0.5 * step
     ra, dec = wcs_of(field).all_pix2world([MIDDLE], 1)[0]
     quality, glow = _events(count, before, round(_DUMP_DAYS / step))
+    place = barycentric_place(mid)
     return FramePlan(
-        field, cadence, number.astype(np.int32), start, mid, start + step,
-        light_travel(float(ra), float(dec), mid), quality, glow,
+        field, cadence, number.astype(np.int32), start, mid, start + step, place,
+        light_travel(float(ra), float(dec), place), quality, glow,
     )  # fmt: skip
 
 

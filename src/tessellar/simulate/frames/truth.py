@@ -26,7 +26,7 @@ from tessellar.simulate.filing import whole_file
 from tessellar.simulate.frames.exposing import NOISE_MODEL, Camera, exposure_of
 from tessellar.simulate.frames.light import place_starlight
 from tessellar.simulate.frames.motion import Motion
-from tessellar.simulate.frames.orbit import spacecraft
+from tessellar.simulate.frames.orbit import directions, spacecraft
 from tessellar.simulate.frames.passers import Asteroids
 from tessellar.simulate.frames.plan import plan_frames
 from tessellar.simulate.frames.population import Population
@@ -41,7 +41,7 @@ FloatArray = NDArray[np.float64]
 TRUTH_FILE = "truth.h5"
 _PACKED = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
 _STARS = ("tic", "ra", "dec", "pm_ra", "pm_dec", "tmag", "told", "column", "row")
-_FRAMES = ("number", "start", "mid", "stop", "barycorr", "quality", "glow")
+_FRAMES = ("number", "start", "mid", "stop", "place", "barycorr", "quality", "glow")
 _SKY = ("level", "slope", "scattered", "angle", "beam", "corner")
 
 
@@ -140,6 +140,12 @@ class FrameTruth:
     def btjd(self) -> FloatArray:
         """Barycentric mid-times of the frames at the CCD's middle."""
         result: FloatArray = self.frames["mid"] + self.frames["barycorr"]
+        return result
+
+    def times(self, star: int) -> FloatArray:
+        """Barycentric mid-times (BTJD) of the frames for one star (by index)."""
+        star_direction = directions(self.stars["ra"][star], self.stars["dec"][star])
+        result: FloatArray = self.frames["mid"] + self.frames["place"] @ star_direction
         return result
 
     @cached_property

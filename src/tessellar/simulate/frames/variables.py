@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tessellar.simulate.frames.orbit import directions
+from tessellar.simulate.frames.plan import FramePlan
 from tessellar.simulate.frames.population import Population
 from tessellar.simulate.signals import EclipsingBinary, Pulsation, Signal, Transit
 
@@ -108,17 +110,16 @@ class Variables:
         ]
 
 
-def choose_variables(population: Population, btjd: FloatArray, cadence: float, seed: int) -> Variables:
+def choose_variables(population: Population, plan: FramePlan, seed: int) -> Variables:
     """Let some stars vary: a share of all, and at least two of every kind where there are stars enough.
 
     Parameters
     ----------
     population : Population
         The stars.
-    btjd : array, shape (n,)
-        Mid-times of the frames.
-    cadence : float
-        Seconds over which each is averaged.
+    plan : FramePlan
+        When frames are taken. Every star has barycentric times of its own: those of two stars of one CCD are up to a
+        minute apart.
     seed : int
         Which ones, and how.
     """
@@ -135,19 +136,18 @@ def choose_variables(population: Population, btjd: FloatArray, cadence: float, s
     chosen[: len(shown)], names[: len(shown)] = shown, np.tile(kinds, 2)[: len(shown)]
     chosen, first = np.unique(chosen, return_index=True)
     names = names[first]
-    span = float(btjd[0]), float(btjd[-1])
+    span = float(plan.btjd[0]), float(plan.btjd[-1])
     signals = tuple(_MAKERS[str(name)](rng, span) for name in names)
-    return Variables(chosen, tuple(map(str, names)), signals, averaged(signals, btjd, cadence))
+    late = plan.place @ directions(population.ra[chosen], population.dec[chosen]).T
+    relative = np.array([averaged(each, plan.mid + late[:, k], plan.cadence) for k, each in enumerate(signals)])
+    return Variables(chosen, tuple(map(str, names)), signals, relative.reshape(len(chosen), len(plan)))
 
 
-def averaged(signals: tuple[Signal, ...], btjd: FloatArray, cadence: float) -> FloatArray:
-    """Relative flux of signals, averaged over exposures; shape (signals, n)."""
+def averaged(signal: Signal, btjd: FloatArray, cadence: float) -> FloatArray:
+    """Relative flux of a signal, averaged over exposures in the middle of which these times lie; shape (n,)."""
     points = max(1, round(cadence / _SECONDS_A_POINT))
     offsets = ((np.arange(points) + 0.5) / points - 0.5) * cadence / 86400
-    times = (btjd[:, None] + offsets).ravel()
-    result = np.empty((len(signals), len(btjd)))
-    for k, signal in enumerate(signals):
-        result[k] = signal.relative(times).reshape(-1, points).mean(axis=1)
+    result: FloatArray = signal.relative((btjd[:, None] + offsets).ravel()).reshape(-1, points).mean(axis=1)
     return result
 
 
