@@ -30,6 +30,8 @@ def main(star: str, ra: float, dec: float, folder: Path) -> dict[str, object]:
     if len(pixels):
         stamp = pixels[0].download(download_dir=str(folder), quality_bitmask="none")
         said["stamp"] = [int(stamp.targetid), *map(int, stamp.flux.shape), str(stamp.path)]
+    cuts = lk.search_tesscut(SkyCoord(70.3, -64.8, unit="deg"))
+    said["sectors"] = [[str(row["mission"]), str(row["author"])] for row in cuts.table] if len(cuts) else []
     said["nothing"] = len(lk.search_lightcurve("TIC 999999999"))
     return said
 

@@ -9,11 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 
+from tessellar.mission import locate
 from tessellar.server import ServerThread
 from tests.server import folder as made
 from tests.server.folder import OBS1, OBS2, STAR
+from tests.server.test_catalogues import CENTRE, stars
 
 HERE = Path(__file__).parent
 
@@ -70,6 +74,44 @@ def test_astroquery(folder, tmp_path):
     assert said["missions"] == ["HLSP", "TESS"]
 
 
+def test_astroquery_catalogs_and_sectors(tmp_path):
+    pytest.importorskip("astroquery")
+    files = tmp_path / "files"
+    files.mkdir()
+    made.light_curve(files / made.LC1)
+    made.light_curve(files / made.LC2, sector=2)
+    made.report(files / made.DVR)
+    table = stars()
+    table.write(files / "tic.ecsv")
+    with ServerThread(files) as archive:
+        said = session("catalogs_session.py", archive.url, tmp_path / "home", STAR, made.RA, made.DEC)
+    apart = CENTRE.separation(SkyCoord(table["ra"], table["dec"], unit="deg")).deg
+    near = [str(tic) for tic in table["ID"][np.argsort(apart)][: int((apart <= 0.1).sum())]]
+    assert said["region"] == said["object"] == said["paged"] == near
+    assert said["distances"] == pytest.approx(sorted(apart[apart <= 0.1] * 3600), abs=1e-5)
+    assert said["second page"] == near[7:14]
+    assert said["kinds"] == {"ID": "U", "ra": "f", "Tmag": "f", "numcont": "i", "GAIA": "U", "disposition": "U"}
+    assert said["unknown"] == sum(np.ma.is_masked(teff) for teff in table["Teff"][apart <= 0.1])
+    assert said["name"][0] == str(STAR)
+    assert said["by id"] == [pytest.approx(float(table["Tmag"][0]))]
+    assert sorted(said["by ids"]) == sorted(["1001", "1002", str(STAR)])
+    bright = (table["Tmag"] >= 8) & (table["Tmag"] <= 12)
+    assert said["bright"] == sorted(map(str, table["ID"][bright]))
+    assert set(said["bright and near"]) == set(said["bright"]) & set(near)
+    assert said["duplicates"] == sorted(map(str, table["ID"][table["disposition"] == "DUPLICATE"]))
+    assert said["candidates"] == (~table["priority"].mask).sum()
+    assert "does not exist" in said["refused"]
+
+    fields = [place.field for place in locate(made.RA, made.DEC, [1, 2])]
+    named = [f"tess-s{field.sector:04d}-{field.camera}-{field.ccd}" for field in fields]
+    assert said["sectors"] == [[name, f.sector, f.camera, f.ccd] for name, f in zip(named, fields, strict=True)]
+    assert said["sectors of an object"] == named
+    assert said["sectors of a circle"] > len(named)
+    assert said["sectors elsewhere"] == 0
+    assert "501" in said["moving"]
+    assert "no such star" in said["nobody"]
+
+
 def test_lightkurve(folder, tmp_path):
     pytest.importorskip("lightkurve")
     with ServerThread(folder) as archive:
@@ -84,6 +126,7 @@ def test_lightkurve(folder, tmp_path):
     assert said["near"] == [0.0, 0.0]
     assert said["pixels"] == [made.TP1]
     assert said["stamp"][:4] == [STAR, 50, 5, 5]
+    assert said["sectors"] == [["TESS Sector 01", "TESScut"]]  # of which there is an image
     assert same_bytes([said["curve"][2], said["stamp"][4]], folder)
     assert said["nothing"] == 0
 
@@ -113,4 +156,4 @@ def test_lightkurve_on_real_files(real_data, tmp_path):
     assert said["curve"][:2] == [188589164, 18413]  # rows with a time, of 19074
     assert same_bytes([said["curve"][2]], real_data)
     assert said["near"] == [0.0]
-    assert said["pixels"] == []
+    assert said["pixels"] == said["sectors"] == []
