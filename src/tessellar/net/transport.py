@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -95,7 +97,7 @@ class Transport:
         settings = self._settings
         keep_cookies_out_of_logs()
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=settings.connections)
-        context = httpx.create_ssl_context()
+        context = _certificates()
         self._client = httpx.AsyncClient(
             headers={"User-Agent": f"tessellar/{__version__}"},
             timeout=httpx.Timeout(settings.idle_timeout, connect=settings.connect_timeout, pool=None),
@@ -122,9 +124,27 @@ class Transport:
         *,
         timeout: float | None = None,
         private: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+        expected: frozenset[int] = frozenset(),
     ) -> Reply:
-        """Send a form and wait for the whole answer; `timeout` in seconds replaces the idle time-out."""
-        return await self._ask("POST", url, form=form, timeout=timeout, private=private)
+        """Send a form and wait for the whole answer.
+
+        Parameters
+        ----------
+        url : str
+            Where to.
+        form : mapping
+            Its fields.
+        timeout : float, optional
+            Seconds; in place of the idle time-out.
+        private : mapping, optional
+            Headers that only this origin gets.
+        files : mapping, optional
+            Name and content of files that go with it, by their fields.
+        expected : frozenset of int
+            Statuses from 400 on that are answers, not failures.
+        """
+        return await self._ask("POST", url, form=form, timeout=timeout, private=private, files=files, expected=expected)
 
     async def get(
         self,
@@ -172,6 +192,8 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         private: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+        expected: frozenset[int] = frozenset(),
     ) -> Reply:
         client = self._open_client()
         limit = httpx.USE_CLIENT_DEFAULT
@@ -180,6 +202,7 @@ class Transport:
                 method,
                 url,
                 data=dict(form) if form is not None else None,
+                files=dict(files) if files else None,
                 params=dict(params) if params is not None else None,
                 headers=dict(headers) if headers is not None else None,
                 extensions=_private(url, private),
@@ -231,6 +254,12 @@ class _LargeStream(httpcore.AsyncNetworkStream):
 
     async def start_tls(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
         return _LargeStream(await self._inner.start_tls(*args, **options))
+
+
+@cache
+def _certificates() -> SSLContext:
+    """Return what certificates are checked with; it takes 30 ms to read, and is the same for all."""
+    return httpx.create_ssl_context()
 
 
 def _private(url: str, headers: Mapping[str, str] | None) -> dict[str, Any]:
