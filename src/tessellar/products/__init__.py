@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from tessellar.products.choosing import LightCurveChoice, MixedLightCurvesWarning, join_light_curves
     from tessellar.products.contrast import ContrastCurve
     from tessellar.products.cutouts import CutoutArchive
-    from tessellar.products.dvruns import DVRun, find_runs
+    from tessellar.products.dvrun import DVRun
+    from tessellar.products.dvruns import find_runs
     from tessellar.products.followup import FollowupLightCurve
     from tessellar.products.followupnames import FollowupName, parse_followup_name
     from tessellar.products.images import PRF, FullFrameImage
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tessellar.products.writer import write_light_curve
 
 _HOMES = {
-    "DVRun": "dvruns",
+    "DVRun": "dvrun",
     "find_runs": "dvruns",
     "CBV": "cbv",
     "BasisVectors": "cbv",
@@ -82,8 +83,8 @@ __all__ = [
     "TargetPixelFile",
     "check_structure",
     "find_runs",
-    "parse_followup_name",
     "join_light_curves",
+    "parse_followup_name",
     "read",
     "read_light_curve",
     "read_target_pixels",
