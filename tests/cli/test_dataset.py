@@ -84,3 +84,18 @@ def test_what_is_no_recipe_is_one_line(tessellar, tmp_path):
     ran = tessellar("dataset", "lock", tmp_path / "x.toml")
     assert ran.code == 2
     assert "did you mean targets" in ran.line
+
+
+def test_a_recipe_that_finds_nothing_says_so(tessellar, archive, tmp_path):
+    (tmp_path / "x.toml").write_text('sectors = [77]\nauthors = ["SPOC"]\n')
+    ran = tessellar("--archive", archive, "dataset", "lock", tmp_path / "x.toml", "-o", tmp_path)
+    assert ran.code == 0
+    assert "nothing found for sector 77, author SPOC" in ran.err
+    assert "0 files" in ran.err
+
+
+def test_a_layout_or_source_that_cannot_be_is_refused_before_anybody_is_asked(tessellar, tmp_path):
+    to = ("--archive", "http://127.0.0.1:1", "fetch", "TIC 1", "-o", tmp_path)
+    assert "did you mean sector" in tessellar(*to, "--layout", "{sctor}").line
+    assert "exclude each other" in tessellar(*to, "--layout", "{sector}", "--flat").line
+    assert "no such folder" in tessellar(*to, "--source", tmp_path / "nowhere").line

@@ -129,7 +129,9 @@ def repair(store: Store, *, archive: str | Archive | None = None, listener: List
         url = (entry.origin if entry is not None else "") or archive_of(archive).locate(finding.uri, filename=name).url
         # It comes back where it was, whatever the layout of the others.
         layout = "/".join([*filter(None, [folder.replace("{", "{{").replace("}", "}}")]), "{filename}"])
-        wanted.setdefault(layout, []).append(Remote(finding.uri, url, name))
+        # What was copied from a folder of this machine may be gone there.
+        others = (archive_of(archive).locate(finding.uri, filename=name).url,) if url.startswith("file:") else ()
+        wanted.setdefault(layout, []).append(Remote(finding.uri, url, name, others=others))
         set_aside(store, finding.path, finding.reason)
     outcomes: list[Outcome] = []
     remotes = [remote for some in wanted.values() for remote in some]

@@ -81,8 +81,7 @@ def lock(
             made = dataset.lock(read, out, **asked, listener=listener)
         else:
             made = dataset.update(old, read, out, **asked, listener=listener)
-    filled = old is not None and len(made.lock.open) != len(old.open)
-    if old is None or made.differs or filled or made.lock.recipe != old.recipe:
+    if old is None or (made.lock.files, made.lock.recipe) != (old.files, old.recipe):
         dataset.write_lock(made.lock, path)
         said = f"{path}: written"
     else:
@@ -198,6 +197,10 @@ def _tell(settings: Globals, made: Locked, path: Path, said: str) -> None:
         for row in made.manifest.failed:
             click.echo(f"ERROR     {row['URI']}: {row['Message']}")
     if not settings.quiet:
+        for query in lock.queries:
+            if not query.files:
+                told = ", ".join(f"{name} {value}" for name, value in query.criteria.items())
+                click.echo(f"tessellar: nothing found for {told}", err=True)
         still = f", {len(lock.open)} digests open" if lock.open else ""
         click.echo(f"{said}: {len(lock.files)} files, {human_size(lock.size)}{still}", err=True)
 

@@ -43,10 +43,15 @@ def command(
     from tessellar import config
     from tessellar.access import FetchInterrupted, fetch
     from tessellar.access.fetching import write_manifest
+    from tessellar.access.sources import Sources
+    from tessellar.store import Store
     from tessellar.store.store import check_folder
 
     folder = (out or Path(config.load().data_dir or ".")).expanduser().absolute()
     check_folder(folder)
+    # What cannot be is refused before anybody is asked.
+    Store(folder, flat=flat, layout=layout)
+    Sources(sources or config.load().sources)
     table = selected(settings, **chosen)
     if not len(table):
         say_none(chosen)
