@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessellar.products.dvruns import DVRun
+from tessellar.products.dvrun import DVRun
 from tessellar.products.superseding import in_run, includes, order_of, related
 from tessellar.products.validation import TCE
 from tessellar.targets import TIC

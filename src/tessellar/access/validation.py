@@ -16,7 +16,8 @@ from tessellar.access.resolving import star_of
 from tessellar.archives import Archive, Criteria
 from tessellar.errors import ProductError, TessellarError, TransferError
 from tessellar.mission.names import ProductName, match_name
-from tessellar.products.dvruns import PIPELINES, DVRun, find_runs
+from tessellar.products.dvrun import DVRun
+from tessellar.products.dvruns import PIPELINES, find_runs
 from tessellar.products.fitsfile import FitsFile
 from tessellar.products.reading import read
 from tessellar.products.tables import ProductTable

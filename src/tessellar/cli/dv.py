@@ -16,7 +16,7 @@ from tessellar.cli.output import print_json
 from tessellar.progress import drawn
 
 if TYPE_CHECKING:
-    from tessellar.products.dvruns import DVRun, RunKey
+    from tessellar.products.dvrun import DVRun, RunKey
     from tessellar.products.validation import TCE
 
 # Sectors are drawn as a bar of at most this many characters.

@@ -97,7 +97,7 @@ def _looks_like_a_path(text: str) -> bool:
 
 def target_of(tpf: TargetPixelFile) -> Target:
     """What the headers of a target pixel file tell of its star."""
-    crowdsap = tpf._table.keys.get("CROWDSAP")
+    crowdsap = tpf.table_keys.get("CROWDSAP")
     return Target(
         tic=tpf.tic,
         tmag=_known(tpf.tmag),
@@ -108,7 +108,7 @@ def target_of(tpf: TargetPixelFile) -> Target:
 
 
 def _about(tpf: TargetPixelFile) -> dict[str, Any]:
-    frames = tpf._table.keys.get("NUM_FRM")
+    frames = tpf.table_keys.get("NUM_FRM")
     return {
         "data_release": tpf.data_release,
         "simulated": tpf.simulated,

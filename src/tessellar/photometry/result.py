@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
+from tessellar.photometry.output import write_result
 from tessellar.photometry.status import STATUS
 
 if TYPE_CHECKING:
@@ -148,6 +149,4 @@ class Result:
         StoreError
             If the file cannot be written.
         """
-        from tessellar.photometry.output import write_result
-
         return write_result(self, Path(path), digest)

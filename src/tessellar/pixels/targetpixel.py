@@ -107,10 +107,6 @@ class TargetPixelSource:
             return None
 
     def _cube(self, name: str) -> NDArray[Any]:
-        file, table = self._tpf._file, self._tpf._table
-        column = file.columns(table).get(name)
-        if column is None:
+        if name not in {column.upper() for column in self._tpf.columns}:
             return np.full(self._tpf.shape, np.nan, dtype=np.float32)
-        if column.scale == 1 and column.zero == 0:
-            return np.asarray(file.rows(table)[f"{column.number}"])
-        return self._tpf.column(name)
+        return self._tpf.mapped(name)

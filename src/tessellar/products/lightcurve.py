@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import Unrecognised
+from tessellar.products.exchange import to_lightkurve
 from tessellar.products.fitsfile import FitsFile
 from tessellar.products.layouts import light_curve_layout
 from tessellar.products.series import TimeSeries
@@ -144,8 +145,6 @@ class LightCurve(TimeSeries):
         flux_column : str, optional
             Another column than `flux_column` to be its flux.
         """
-        from tessellar.products.exchange import to_lightkurve
-
         return to_lightkurve(self, flux_column)
 
     @property

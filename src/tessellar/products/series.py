@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntFlag
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from tessellar.errors import InputError
 from tessellar.products.fitsfile import FitsFile, Hdu
 from tessellar.products.identity import cadence_of, identify
+from tessellar.products.keywords import Value
 from tessellar.products.layouts import Layout, author_of
 from tessellar.products.reprs import page, table_line
 from tessellar.targets import TIC, Field
@@ -95,6 +97,11 @@ class Observed:
     def header(self) -> Header:
         """The primary header."""
         return self._file.header(0)
+
+    @property
+    def table_keys(self) -> Mapping[str, Value]:
+        """The keywords of the table of cadences, as plain values; `table_header` has their comments, too."""
+        return self._table.keys
 
     @cached_property
     def table_header(self) -> Header:

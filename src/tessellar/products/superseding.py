@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from tessellar.products.dvruns import DVRun
-    from tessellar.products.validation import TCE
+from tessellar.products.dvrun import DVRun
+from tessellar.products.validation import TCE
 
-Order: TypeAlias = "Callable[[DVRun], tuple[float, ...] | None]"
+Order: TypeAlias = Callable[[DVRun], tuple[float, ...] | None]
 
 # Two events are one signal if their periods agree to this fraction.
 _SAME_PERIOD = 0.005
