@@ -208,7 +208,8 @@ class Transport:
                 extensions=_private(url, private),
                 timeout=limit if timeout is None else httpx.Timeout(timeout, connect=self._settings.connect_timeout),
             )
-            _raise_for_status(url, response)
+            if response.status_code not in expected:
+                _raise_for_status(url, response)
             cookies, expires = _cookies_of(url, response)
             return Reply(str(response.url), response.status_code, response.headers, response.content, cookies, expires)
 
