@@ -67,6 +67,7 @@ def test_files_come_over_tls_and_a_stranger_s_certificate_is_refused(secure, tmp
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     outcomes = []
     run(transfer([remote], Store(tmp_path / "out", flat=True), SETTINGS, outcomes))
+    assert outcomes[0].error is None, outcomes[0].error
     assert outcomes[0].kept.size == 3_000_000
 
 

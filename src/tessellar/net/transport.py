@@ -6,6 +6,7 @@ never sees the library's.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -257,10 +258,14 @@ class _LargeStream(httpcore.AsyncNetworkStream):
         return _LargeStream(await self._inner.start_tls(*args, **options))
 
 
-@cache
 def _certificates() -> SSLContext:
     """Return what certificates are checked with; it takes 30 ms to read, and is the same for all."""
-    return httpx.create_ssl_context()
+    return _certificates_of(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@cache
+def _certificates_of(file: str | None, folder: str | None) -> SSLContext:
+    return httpx.create_ssl_context()  # which looks into the same variables
 
 
 def _private(url: str, headers: Mapping[str, str] | None) -> dict[str, Any]:
