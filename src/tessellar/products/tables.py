@@ -199,11 +199,11 @@ class ArchiveTable(Table):  # type: ignore[misc]
         return str(self)
 
     def __str__(self) -> str:
-        lines = self._shown().pformat(max_lines=30, max_width=160, show_unit=False, show_length=False) if self.colnames else []
+        lines = self._shown().pformat(max_lines=30, max_width=160, show_unit=False) if self.colnames else []
         return "\n".join([*lines, self._summary()])
 
     def _repr_html_(self) -> str:
-        body = "\n".join(self._shown().pformat(html=True, max_lines=40, max_width=-1, show_length=False)) if self.colnames else ""
+        body = "\n".join(self._shown().pformat(html=True, max_lines=40, max_width=-1)) if self.colnames else ""
         return f"{body}<p><i>{html.escape(self._summary())}</i></p>"
 
     def _shown(self) -> Table:
