@@ -117,6 +117,26 @@ def test_every_third_request_is_spoilt_and_every_file_ends_whole(tmp_path, seed)
     assert len(server.done) > 10
 
 
+def test_two_sources_in_trouble_make_one_whole_set(tmp_path):
+    files = archive_files(40, seed=9)
+    with (
+        running(ChaosServer(files, 1, {**PASSING, **FINAL}, every=2)) as first,
+        running(ChaosServer(files, 2, PASSING)) as second,
+    ):
+        remotes = [
+            Remote(f"mast:TESS{path}", first.url + path, path[1:], "TESS", size=len(body), others=(second.url + path,))
+            for path, body in files.items()
+        ]
+        store, outcomes = Store(tmp_path, flat=True), []
+        run(transfer(remotes, store, SETTINGS, outcomes))
+        store.close()
+    assert [str(outcome.error) for outcome in outcomes if outcome.error] == []
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.*") if path.is_file()} == {
+        path[1:]: body for path, body in files.items()
+    }
+    assert {outcome.remote.url[: len(first.url)] for outcome in outcomes} == {first.url, second.url}
+
+
 def test_with_trouble_that_stays_too_each_failure_has_its_true_reason(tmp_path):
     check_reasons(tmp_path, number=60, seed=3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import time
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tessellar.config import Settings
 from tessellar.errors import ChangedUpstream, NoSpace, NotFound, TransferError
 from tessellar.net import Outcome, Remote, run, transfer
-from tessellar.store import Store
+from tessellar.store import Ledger, Store
 from tests.webserver import Misbehaviour, running
 
 SETTINGS = Settings(retry_wait=0.005, attempts=4, connect_timeout=2.0, idle_timeout=2.0)
@@ -180,3 +181,42 @@ def test_a_full_disk_is_no_fault_of_a_source(two, tmp_path, monkeypatch):
     monkeypatch.setattr("tessellar.net.job.os.statvfs", lambda _: Full)
     assert isinstance(fetch(remote_of(*both(two)), tmp_path).error, NoSpace)
     assert two[1].requests == []
+
+
+def test_a_source_that_wants_to_be_left_alone_is(two, tmp_path):
+    two[0].plan["/a.dat"] = [Misbehaviour(status=429, headers={"Retry-After": "300"})]
+    start = time.monotonic()
+    assert fetch(remote_of(*both(two)), tmp_path).kept
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("moment", ["set_aside", "record", "_rename"])
+def test_a_kill_while_a_version_takes_the_place_of_another_loses_neither(two, tmp_path, monkeypatch, moment):
+    first, _ = two
+    remote = remote_of(first.url + "/a.dat")
+    old = b"an older version"
+    first.files["/a.dat"] = old
+    assert fetch(remote, tmp_path).kept
+    first.files["/a.dat"] = BODY
+    wanted = replace(remote, size=len(BODY), digest=DIGEST)
+
+    class KilledError(BaseException):
+        pass
+
+    def killed(*arguments):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger if moment == "record" else Store, moment, killed)
+        with pytest.raises(BaseExceptionGroup):
+            fetch(wanted, tmp_path)
+    final, quarantine = tmp_path / "a.dat", tmp_path / ".tessellar" / "quarantine"
+    # Nothing wrong has its name, and the old bytes are there or set aside.
+    kept = [path.read_bytes() for path in (final, *quarantine.glob("*-a.dat")) if path.exists()]
+    assert kept == [old]
+    first.sent.clear()
+    assert fetch(wanted, tmp_path).kept
+    assert final.read_bytes() == BODY
+    assert [path.read_bytes() for path in quarantine.glob("*-a.dat")] == [old]
+    assert first.sent.get("/a.dat", 0) == 0
+    assert not list(tmp_path.glob("*.part"))

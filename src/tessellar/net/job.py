@@ -41,8 +41,9 @@ from tessellar.net.transport import Transport
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-# Tries of a source while there is another one to ask.
+# Tries of a source while there is another one to ask, and the longest pause (s) between them.
 _TRIES_BEFORE_ANOTHER = 2
+_PAUSE_BEFORE_ANOTHER = 5.0
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ class Job:
             except TessellarError as error:
                 partial = await self._plan()
                 pause = budget.pause(error, self._continuable(partial), self._total)
-                if pause is None:
+                if pause is None or (self._more and pause > _PAUSE_BEFORE_ANOTHER):
                     raise
                 means.say(f"{self._remote.filename}: {error}; trying again in {pause:.1f} s")
                 await asyncio.sleep(pause)
