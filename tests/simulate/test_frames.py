@@ -431,6 +431,67 @@ def test_a_whole_ccd_has_all_its_collateral_pixels(tmp_path):
     assert "0 warning(s) and 0 error(s)" in report
 
 
+@pytest.fixture(scope="module")
+def stamps(tmp_path_factory) -> FrameTruth:
+    """Frames with target pixel files of two of their stars, at both cadences."""
+    return simulate_frames(
+        tmp_path_factory.mktemp("stamps"), FIELD, window=72, n_frames=26, stars=100_000, targets=2,
+        target_cadences=(120, 1800),
+    )  # fmt: skip
+
+
+def test_stamps_at_the_frames_cadence_are_their_pixels(stamps):
+    for path in (
+        path for path in stamps.target_paths if path.name.startswith("hlsp") and path.name.endswith("tp.fits")
+    ):
+        pixels = read(path)
+        assert (pixels.author, pixels.cadence, pixels.field) == ("TESS-SPOC", 1800, FIELD)
+        column, row = pixels.corner
+        for frame in (0, 20):
+            part = read(stamps.paths[frame]).part((column, column + 10), (row, row + 10))
+            np.testing.assert_allclose(pixels.flux[frame] + pixels.flux_bkg[frame], part, rtol=1e-5)
+        np.testing.assert_array_equal(pixels.cadenceno, stamps.frames["number"])
+        np.testing.assert_array_equal(pixels.quality, stamps.frames["quality"])
+        star = stamps.index(int(pixels.tic))
+        np.testing.assert_allclose(pixels.btjd, stamps.times(star), atol=1e-8)
+
+
+def test_stamps_of_two_minutes_are_of_the_same_sky(stamps):
+    for path in (path for path in stamps.target_paths if path.name.endswith("s_tp.fits")):
+        pixels, curve = read(path), read(path.with_name(path.name.replace("_tp.", "_lc.")))
+        assert (pixels.author, pixels.cadence, pixels.field) == ("SPOC", 120, FIELD)
+        star = stamps.index(int(pixels.tic))
+        # Fifteen of them make a frame: numbers, times, light, place and flags.
+        middle = 15 * stamps.frames["number"] + 10
+        at = np.searchsorted(pixels.cadenceno, middle)
+        np.testing.assert_array_equal(pixels.cadenceno[at], middle)
+        np.testing.assert_allclose(pixels.btjd[at], stamps.times(star), atol=1e-7)
+        truth = stamps.cadences(int(pixels.tic))
+        signal, column = (np.array([truth[name][k - 7 : k + 8].mean() for k in at]) for name in ("SIGNAL", "COLUMN"))
+        np.testing.assert_allclose(signal, stamps.series(star) / stamps.flux[star], atol=2e-3)
+        assert np.abs(truth["SIGNAL"][at] - stamps.series(star) / stamps.flux[star]).max() < 0.2
+        np.testing.assert_allclose(column, stamps.track(star)[:, 0], atol=0.003)
+        dumps = (stamps.frames["quality"] & 32) > 0
+        assert ((pixels.quality[at] & 32) > 0).tolist() == dumps.tolist()
+        mask = (pixels.aperture & 2) > 0
+        good = pixels.quality == 0
+        residual = pixels.flux[good][:, mask].sum(axis=1, dtype=np.float64) - truth["FLUX"][good]
+        errors = np.sqrt((pixels.flux_err[good][:, mask].astype(np.float64) ** 2).sum(axis=1))
+        assert (residual / errors).std() == pytest.approx(1, abs=5 / np.sqrt(2 * good.sum()))
+        np.testing.assert_allclose(curve.sap_flux[good], pixels.flux[good][:, mask].sum(axis=1), rtol=1e-6)
+        # The light curve tells the magnitude.
+        level = np.nanmedian(curve.flux[good] / truth["SIGNAL"][good])
+        assert 20.44 - 2.5 * np.log10(level) == pytest.approx(stamps.stars["tmag"][star], abs=0.02)
+
+
+def test_targets_that_the_frames_do_not_show(tmp_path):
+    for wanted, message in ((500, "the frames show"), ([42], "TIC 42 asked for")):
+        with pytest.raises(InputError, match=message):
+            simulate_frames(tmp_path, FIELD, window=40, n_frames=1, targets=wanted, overwrite=True)
+    with pytest.raises(InputError, match="120, or the frames' own 1800"):
+        simulate_frames(tmp_path, FIELD, window=40, n_frames=1, targets=1, target_cadences=(600,), overwrite=True)
+
+
 def test_astrocut_cuts_them(sky, pixels, tmp_path):
     astrocut = pytest.importorskip("astrocut")
     with warnings.catch_warnings():

@@ -28,6 +28,14 @@ _PLACE = ("sector", "camera", "ccd")
 @click.option("--limit", type=float, metavar="T", help="Magnitude at which the catalogue ends; default 16.")
 @click.option("--catalog", type=click.Path(path_type=Path), metavar="FILE", help="Take the stars from a TIC table.")
 @click.option("--prf", type=click.Path(path_type=Path), metavar="DIR", help="Draw with the mission's PRF files.")
+@click.option("--targets", type=int, metavar="N", help="Target pixel files and light curves of N stars, too.")
+@click.option(
+    "--target-cadence",
+    "target_cadences",
+    type=click.Choice(["120", "200", "600", "1800"]),
+    multiple=True,
+    help="Of these: 120 (default), the frames' own, or both.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace frames made with other settings.")
 @click.pass_obj
 def command(
@@ -41,7 +49,7 @@ def command(
     The same command goes on with frames where it was interrupted.
     """
     given = [name for name in _PLACE if frames[name] is not None]
-    if not given and any(value not in (None, False) for value in frames.values()):
+    if not given and any(value not in (None, False, ()) for value in frames.values()):
         raise click.UsageError("options of frames need --sector, --camera and --ccd")
     if given and len(given) < len(_PLACE):
         lacking = ", ".join(f"--{name}" for name in _PLACE if name not in given)
@@ -73,7 +81,9 @@ def _make_frames(
     from tessellar.simulate import simulate_frames
     from tessellar.targets import Field
 
-    chosen = {name: value for name, value in rest.items() if value is not None}
+    chosen = {name: value for name, value in rest.items() if value not in (None, ())}
+    if "target_cadences" in chosen:
+        chosen["target_cadences"] = [int(each) for each in chosen["target_cadences"]]
     if "catalog" in chosen:
         chosen["catalog"] = _table(chosen["catalog"])
     with settings.progress() as listener:

@@ -144,6 +144,20 @@ def in_twenty_seconds(schedule: Schedule, motion: FloatArray, seed: int) -> tupl
     return fine, each(motion) + jitter.reshape(-1, 2)
 
 
+def cadences_between(begin: float, end: float) -> tuple[NDArray[np.int32], FloatArray]:
+    """Numbers and spacecraft mid-times (BTJD) of the 2-min cadences that lie wholly between two times.
+
+    Examples
+    --------
+    >>> cadences_between(1325.3, 1325.304)[0]
+    array([70449, 70450], dtype=int32)
+    """
+    first = int(np.ceil(_ANCHORS[0][0] + (begin - _ANCHORS[0][1]) / STEP + 0.5 - 1e-6))
+    last = int(np.floor(_ANCHORS[0][0] + (end - _ANCHORS[0][1]) / STEP - 0.5 + 1e-6))
+    cadenceno = np.arange(first, last + 1, dtype=np.int32)
+    return cadenceno, clock_of(cadenceno)
+
+
 def clock_of(cadenceno: ArrayLike) -> FloatArray:
     """Spacecraft mid-times of 2-min cadences, BTJD, as camera 1, CCD 1 has them."""
     return _ANCHORS[0][1] + (np.asarray(cadenceno, dtype=np.float64) - _ANCHORS[0][0]) * STEP

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
@@ -17,6 +17,7 @@ from tessellar.mission.ccd import FIRST_COLUMN, FIRST_ROW, LAST_COLUMN, LAST_ROW
 from tessellar.mission.sectors import get_sector
 from tessellar.pixels.response import MissionPRF
 from tessellar.progress import Event, Listener, ignore
+from tessellar.simulate.detector import TWO_MINUTES
 from tessellar.simulate.fields import MIDDLE
 from tessellar.simulate.filing import whole_file
 from tessellar.simulate.frames.exposing import Camera, exposure_of
@@ -28,10 +29,11 @@ from tessellar.simulate.frames.plan import FramePlan, plan_frames
 from tessellar.simulate.frames.population import Population, draw_stars, listed_stars
 from tessellar.simulate.frames.responses import RESPONSE_FOLDER, WING_REACH, WING_SHARE, write_responses
 from tessellar.simulate.frames.skylight import shine
+from tessellar.simulate.frames.stamps import StampMaker
 from tessellar.simulate.frames.truth import TRUTH_FILE, FrameTruth, write_truth
 from tessellar.simulate.frames.variables import choose_variables
 from tessellar.simulate.frames.writing import Canvas, frame_names, write_frame
-from tessellar.simulate.truth import write_table
+from tessellar.simulate.truth import TRUTH_FOLDER, write_table
 from tessellar.targets import Field
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ def simulate_frames(
     limit: float = 16.0,
     catalog: Table | Mapping[str, Any] | None = None,
     prf: str | PathLike[str] | MissionPRF | None = None,
+    targets: int | Sequence[int] = 0,
+    target_cadences: Sequence[int] = (120,),
     mitigation: bool = True,
     overwrite: bool = False,
     workers: int | None = None,
@@ -96,6 +100,10 @@ def simulate_frames(
         Stars instead of drawn ones, with the TIC's columns ``ID, ra, dec, Tmag``; nothing fainter is added.
     prf : path-like or MissionPRF, optional
         A folder of the mission's PRF files; by default an analytic response like them, written to ``prf/``.
+    targets : int or sequence of int
+        For so many stars, or for those with these TIC ids, also target pixel files and light curves of SPOC's form.
+    target_cadences : sequence of int
+        120, drawn from the same sky; the frames' own cadence, cut from their pixels as TESS-SPOC does; or both.
     mitigation : bool
         Whether the spacecraft drops cosmic rays. Noise has the variance that this leaves (a tenth less light counts,
         see `tessellar.simulate.frames.exposing`).
@@ -140,6 +148,8 @@ def simulate_frames(
         "cadence": plan.cadence, "n_frames": len(plan), "seed": seed, "mitigation": mitigation,
         "stars": stars if catalog is None else population.digest(), "limit": limit,
         "prf": None if prf is None else str(prf),
+        "targets": targets if isinstance(targets, int) else [int(tic) for tic in targets],
+        "target_cadences": _target_cadences(target_cadences, plan.cadence),
     }  # fmt: skip
     _prepare(folder, settings, overwrite)
     _sweep(folder)
@@ -148,10 +158,19 @@ def simulate_frames(
     with ThreadPoolExecutor(_threads(workers)) as pool:
         response = _response(folder, field, prf)
         camera = _camera(plan, population, response, canvas, mitigation, seed, pool)
+        paths = [folder / name for name in names]
+        unresolved = _unresolved(population, canvas)
+        stamps = StampMaker(camera, paths, canvas.corner, canvas.shape, unresolved, _ecliptic_latitude(field))
+        cadences = _target_cadences(target_cadences, plan.cadence)
+        wanted = [(star, each) for star in stamps.choose(targets) for each in cadences]
         if not (folder / TRUTH_FILE).is_file():
             write_table(folder / CATALOG_FILE, population.catalogue())
-            write_truth(folder, camera, names, settings, _unresolved(population, canvas))
+            products = [name for star, each in wanted for name in stamps.names(star, each)]
+            write_truth(folder, camera, names, products, settings, unresolved)
         _write_all(folder, camera, canvas, names, dates, pool, listener)
+    for done, (star, each) in enumerate(wanted, 1):
+        stamps.write(folder, star, each)
+        listener(Event("targets", done, len(wanted), "files", finished=done == len(wanted)))
     return FrameTruth.read(folder)
 
 
@@ -213,8 +232,10 @@ def _former(folder: Path) -> list[Path]:
     """Files of former frames in a folder: those that its truth names, and what lies beside them."""
     found = [folder / name for name in (TRUTH_FILE, CATALOG_FILE) if (folder / name).is_file()]
     if (folder / TRUTH_FILE).is_file():
-        found += [path for path in FrameTruth.read(folder).paths if path.is_file()]
-    return [*found, *(folder / RESPONSE_FOLDER).glob("tess*-prf-*.fits")]
+        truth = FrameTruth.read(folder)
+        found += [path for path in (*truth.paths, *truth.target_paths) if path.is_file()]
+    beside = [*(folder / RESPONSE_FOLDER).glob("tess*-prf-*.fits"), *(folder / TRUTH_FOLDER).glob("s????-*.fits")]
+    return [*found, *beside]
 
 
 def _response(folder: Path, field: Field, prf: str | PathLike[str] | MissionPRF | None) -> MissionPRF:
@@ -284,6 +305,13 @@ def _write_all(
         pool.shutdown(wait=True, cancel_futures=True)
         raise
     listener(Event("frames", done, total, "files", finished=True))
+
+
+def _target_cadences(wanted: Sequence[int], own: int) -> list[int]:
+    for cadence in wanted:
+        if cadence not in (TWO_MINUTES.cadence, own):
+            raise InputError(f"target pixel files of {cadence} s asked for: 120, or the frames' own {own}")
+    return [int(cadence) for cadence in wanted]
 
 
 def _unresolved(population: Population, canvas: Canvas) -> float:

@@ -7,7 +7,7 @@ catalogue that users get stops at a limit, T = 16 by default; fainter stars, to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,11 @@ class Population:
         """Light of each star when nothing happens, e-/s."""
         result: FloatArray = 10 ** (0.4 * (ZERO_POINT - self.tmag))
         return result
+
+    def chosen(self, which: NDArray[np.int64]) -> Population:
+        """Some of the stars, by rising indices."""
+        arrays = {each.name: getattr(self, each.name)[which] for each in fields(self) if each.name != "catalogued"}
+        return Population(**arrays, catalogued=int(np.count_nonzero(which < self.catalogued)))
 
     def digest(self) -> str:
         """A fingerprint of these stars."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,11 @@ from tessellar.simulate.frames.responses import RESPONSE_FOLDER
 from tessellar.simulate.frames.skylight import Skylight
 from tessellar.simulate.frames.variables import Variables
 from tessellar.simulate.stars import ZERO_POINT
+from tessellar.simulate.truth import cadence_file
 from tessellar.targets import Field
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 FloatArray = NDArray[np.float64]
 
@@ -59,8 +63,8 @@ class FrameTruth:
         Sector, camera, CCD.
     corner, shape : (int, int)
         CCD column and row (1-based) of the first science pixel; rows and columns.
-    names : list of str
-        File names of the frames.
+    names, target_names : list of str
+        File names of the frames, and of target pixel files and light curves.
     stars, frames, variables, asteroids : dict of arrays
         As in the groups of the file; `variables` has ``star`` (indices), ``kind``, ``parameters`` (JSON) and
         ``relative`` (m, n).
@@ -83,6 +87,7 @@ class FrameTruth:
     motion: Motion
     skylight: Skylight
     unresolved: float
+    target_names: list[str]
 
     @classmethod
     def read(cls, directory: str | PathLike[str]) -> FrameTruth:
@@ -122,6 +127,7 @@ class FrameTruth:
             stars=groups["stars"], frames=groups["frames"], variables=groups["variables"],
             asteroids=groups["asteroids"], motion=Motion(**groups["motion"]),
             skylight=Skylight(field, **groups["sky"]), unresolved=float(file.attrs["unresolved"]),
+            target_names=json.loads(file.attrs["targets"]),
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -135,6 +141,20 @@ class FrameTruth:
     def paths(self) -> list[Path]:
         """The frames."""
         return [self.directory / name for name in self.names]
+
+    @cached_property
+    def target_paths(self) -> list[Path]:
+        """Target pixel files and light curves cut from the same sky."""
+        return [self.directory / name for name in self.target_names]
+
+    def cadences(self, tic: int) -> Table:
+        """What was true of a star in each 2-min cadence of its target pixel file; see `Truth.cadences`."""
+        from astropy.table import Table
+
+        path = self.directory / cadence_file(tic, self.field.sector)
+        if not path.is_file():
+            raise MissingInput(f"{path}: no such file; TIC {tic} has no 2-min target pixel file")
+        return Table.read(path, hdu=1)
 
     @cached_property
     def btjd(self) -> FloatArray:
@@ -243,7 +263,12 @@ class FrameTruth:
 
 
 def write_truth(
-    directory: Path, camera: Camera, names: list[str], settings: Mapping[str, Any], unresolved: float
+    directory: Path,
+    camera: Camera,
+    names: list[str],
+    targets: list[str],
+    settings: Mapping[str, Any],
+    unresolved: float,
 ) -> Path:
     """Write the truth of frames; whole or not at all.
 
@@ -255,6 +280,8 @@ def write_truth(
         What makes them.
     names : list of str
         Their file names.
+    targets : list of str
+        File names of target pixel files and light curves.
     settings : mapping
         What was asked for.
     unresolved : float
@@ -289,6 +316,7 @@ def write_truth(
         file.attrs.update(
             {
                 "content": "truth of simulated full-frame images", "settings": json.dumps(dict(settings)),
+                "targets": json.dumps(targets),
                 "field": [plan.field.sector, plan.field.camera, plan.field.ccd], "corner": starlight.corner,
                 "shape": starlight.shape, "catalogued": population.catalogued, "unresolved": unresolved,
                 "zero_point": ZERO_POINT, "noise": NOISE_MODEL, "noise_time": camera.exposure.noise_time,
