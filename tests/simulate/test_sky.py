@@ -12,6 +12,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from tessellar.errors import InputError, MissingInput, NoPermission
+from tessellar.products import read
 from tessellar.products.checksum import ones_sum
 from tessellar.simulate import (
     ZERO_POINT,
@@ -253,8 +254,6 @@ def test_lightkurve_opens_both_kinds(sky):
 
 
 def test_tessellar_reads_them_as_spoc_files(sky):
-    from tessellar.products import read
-
     row = sky.of(FIRST_TIC + 3, 2)
     pixels, curve = read(sky.directory / row["target_pixels"]), read(sky.directory / row["light_curve"])
     for model in (pixels, curve):
@@ -387,3 +386,16 @@ def test_the_whole_sky_recovers_its_planet(tmp_path):
     phase = np.abs((t - row["epoch"] + row["period"] / 2) % row["period"] - row["period"] / 2)
     depth = np.median(flux[phase > row["duration"]]) - np.median(flux[phase < row["duration"] / 5])
     assert depth == pytest.approx(row["depth"], rel=0.03)
+    reports = sorted(tmp_path.glob("*_dvr.xml"))
+    assert len(reports) == 3 * 5 + 1
+    for report in map(read, reports):
+        (tce,), (told,) = report.tces, report.to_table()
+        known = truth.of(int(report.tic))
+        if tce.eclipsing_binary:
+            assert tce.depth == pytest.approx(1e6 * known["depth"], rel=0.05)
+            assert tce.secondary_mes > 100
+            continue
+        assert abs(tce.period - known["period"]) < 4.5 * told["period_err"]
+        assert abs(tce.depth - 1e6 * known["depth"]) < 4.5 * told["depth_err"]
+        fit = tce.fit("all")
+        assert fit.chi_square / fit.degrees_of_freedom == pytest.approx(1, abs=0.15)

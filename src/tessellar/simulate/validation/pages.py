@@ -73,6 +73,8 @@ def _numbers(event: Event) -> Iterator[str]:
              ("Radius", "planetRadiusEarthRadii", "Earth radii", 3))  # fmt: skip
     for label, name, unit, digits in named:
         error = fit.error(name)
+        if error < 0 and fit[name] == 0:
+            continue  # not fitted
         told = f" +- {error:.{digits}f}" if error > 0 else ""
         yield f"{label}: {fit[name]:.{digits}f}{told} {unit}"
     yield f"MES {found.multiple:.2f}, signal to noise of the fit {fit.snr:.1f}"
