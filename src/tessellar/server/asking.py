@@ -70,6 +70,10 @@ async def answer_portal(request: Request) -> Response:
         return _said(str(error))
     except sqlite3.OperationalError as error:
         return _said(f"the question is too large: {error}")
+    except RecursionError:
+        return _said("the question cannot be read: it is nested too deeply")
+    except UnicodeEncodeError as error:
+        return _said(f"the question cannot be read: {error.reason}")
     except (sqlite3.Error, OverflowError) as error:
         _log.error("%s failed", request.url.path, exc_info=error)
         return _said(f"the question cannot be answered: {error}")

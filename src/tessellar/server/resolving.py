@@ -35,7 +35,7 @@ class AnyTarget:
             await self._app(scope, receive, send)
             return
         target = scope["raw_path"].decode("latin-1") if scope["path"].startswith(("http://", "https://")) else ""
-        host = (urlsplit(target).hostname or "").lower() if target else ""
+        host = _host_of(target)
         if scope["method"] == "CONNECT" or (target and not self._is_here(host, scope)):
             where = host or scope["path"]
             refusal = PlainTextResponse(
@@ -54,6 +54,13 @@ class AnyTarget:
         return host in own or host == _STOOD_IN_FOR or host.endswith(f".{_STOOD_IN_FOR}")
 
 
+def _host_of(target: str) -> str:
+    try:
+        return (urlsplit(target).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
 async def resolve_names(request: Request) -> Response:
     """Answer ``/Santa-war/query``: where each ``name`` is, by the first resolver that knows it or by all."""
     asked = request.query_params
@@ -61,6 +68,8 @@ async def resolve_names(request: Request) -> Response:
     if not names:
         return JSONResponse({"resolvedCoordinate": [], "status": "name is missing: give what to look up"})
     every = asked.get("resolveAll", "").lower() == "true"
+    # What cannot be written as text is no name.
+    names = [name for name in names if "\0" not in name and name.isprintable()]
     found = await run_in_threadpool(
         _resolved, request.app.state.index, names, asked.getlist("resolver"), every, known_tois(request)
     )

@@ -84,6 +84,8 @@ class ServerThread:
         A folder of TESS files, with all below it.
     index_path : path-like, optional
         Where to keep the index; by default as long as this is open.
+    watch : bool
+        Whether to look through the folder, as for `serve`.
     wrap : callable, optional
         Puts something around the application, as tests do that want it to fail.
 
@@ -107,18 +109,20 @@ class ServerThread:
         directory: str | os.PathLike[str],
         *,
         index_path: str | os.PathLike[str] | None = ":memory:",
+        watch: bool = True,
         wrap: Callable[[ASGIApp], ASGIApp] | None = None,
     ) -> None:
         self.url = ""
         self.app: ASGIApp
         self._directory = directory
         self._index_path = index_path
+        self._watch = watch
         self._wrap = wrap
 
     def __enter__(self) -> Self:
         self._listening = _listen("127.0.0.1", 0)
         try:
-            app = create_app(self._directory, index_path=self._index_path)
+            app = create_app(self._directory, index_path=self._index_path, watch=self._watch)
         except BaseException:
             self._listening.close()
             raise
