@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from astropy.table import Table
 
-from tessellar.errors import ArchiveError, InputError, NotFound, UnexpectedReply
+from tessellar.errors import ArchiveError, InputError, NotFound, Unavailable, UnexpectedReply
 from tessellar.exofop import ExofopTable, OverviewTableAccessor, System, TargetTables
 from tessellar.exofop.tables import KINDS
 from tessellar.exofop.targetpage import ON_PAGE, TargetPage
@@ -111,6 +111,17 @@ def test_a_toi_that_the_kept_table_does_not_have_yet_is_resolved(
         tois.write_text(whole)
         assert TargetTables("TOI-1130").tags("spectroscopy").tolist() == [4711]
         assert server.app.count("gototicid.php?target=TOI1130") == 1  # type: ignore[attr-defined]
+
+
+def test_a_host_that_cannot_be_reached_is_asked_no_further_pages(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TESSELLAR_EXOFOP", "http://127.0.0.1:9/tess/")
+    monkeypatch.setenv("TESSELLAR_RETRY_WAIT", "0.001")
+    caplog.set_level(1, logger="httpcore.connection")
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        TargetTables("TOI-1130").table("time_series")
+    assert caplog.text.count("connect_tcp.started") == 2
 
 
 def test_an_accessor_asks_once_and_saves_what_came(site: Site, tmp_path: Path) -> None:

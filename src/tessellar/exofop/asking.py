@@ -20,6 +20,7 @@ from tessellar.errors import (
     InputError,
     NotFound,
     RateLimited,
+    TimedOut,
     Unavailable,
     UnexpectedReply,
 )
@@ -172,7 +173,14 @@ def page_error(text: str, url: str) -> ArchiveError:
         return AuthError(f"{url}: ExoFOP wants a login for this; log in, or ask whose it is", url=url)
     match = _TITLE.search(text)
     told = f" ({' '.join(match[1].split())!r})" if match else ""
-    return Unavailable(f"{url}: ExoFOP sent a page for people{told} in place of an answer; ask again later", url=url)
+    return Unavailable(
+        f"{url}: ExoFOP sent a page for people{told} in place of an answer; ask again later", url=url, status=200
+    )
+
+
+def is_unreachable(error: ArchiveError) -> bool:
+    """Whether ExoFOP gave no answer at all, so that its other pages need not be asked."""
+    return isinstance(error, Unavailable) and error.status is None and not isinstance(error, TimedOut)
 
 
 def read_json(text: str, where: str) -> Any:

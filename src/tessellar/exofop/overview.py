@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from astropy.table import Table
 
 from tessellar.errors import ArchiveError, InputError, TessellarError
-from tessellar.exofop.asking import Exofop, read_json
+from tessellar.exofop.asking import Exofop, is_unreachable, read_json
 from tessellar.exofop.overviewcolumns import ctoi_columns, toi_columns
 from tessellar.exofop.parsing import normalised, read_records
 from tessellar.exofop.snapshots import LIFE_TIME, Kept, Snapshots
@@ -273,6 +273,8 @@ def _current(exofop: Exofop, shelf: Snapshots, refresh: bool) -> Kept:
             build(shelf.name, found)
         except ArchiveError as error:
             errors.append(error)
+            if is_unreachable(error):
+                break
             continue
         return shelf.write(found)
     if kept is not None and not refresh:

@@ -12,7 +12,7 @@ import numpy as np
 from astropy.table import Table
 
 from tessellar.errors import ArchiveError, InputError, NotFound, UnexpectedReply
-from tessellar.exofop.asking import Exofop, Visitor
+from tessellar.exofop.asking import Exofop, Visitor, is_unreachable
 from tessellar.exofop.identifiers import TIC, TOI
 from tessellar.exofop.parsing import normalised, read_records
 from tessellar.exofop.reading import table_of
@@ -153,6 +153,8 @@ class TargetTables:
         except (InputError, NotFound):
             raise
         except ArchiveError as error:
+            if is_unreachable(error):
+                raise
             if self._page is None:
                 _log.info("%s; the download pages are asked instead", error)
             self._page = error
