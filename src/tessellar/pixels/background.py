@@ -275,9 +275,9 @@ def measure_jointly(
     for left in reversed(range(rounds)):
         level = float(np.nanmedian(background.nodes)) if background.usable else 0.0
         light = np.asarray(image, dtype=np.float32) - background.image()
-        model = StarModel.fit(
-            light, sky.corner, stars, response, sky=max(level, 1.0), start=fluxes, moves=moves and not left
-        )
+        # Later rounds begin where the one before ended.
+        settings: dict[str, Any] = {"start": fluxes, "sweeps": 12 if fluxes is None else 6, "moves": moves and not left}
+        model = StarModel.fit(light, sky.corner, stars, response, sky=max(level, 1.0), **settings)
         fluxes = model.fluxes
         background = sky.measure(image, starlight=model.image(), masked=model.masked, faintest=model.faintest)
     return background, model

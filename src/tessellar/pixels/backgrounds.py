@@ -180,7 +180,9 @@ def measure_backgrounds(
         found.append(replace(background, used=None))
         if background.used is not None:
             counts += background.used
-        residuals[index] = residual_of(image, background, starlit, hidden, blocks)
+        residuals[index] = residual_of(
+            np.asarray(image - background.image(), dtype=np.float32), starlit, hidden, blocks
+        )
         if progress is not None:
             progress(index + 1, len(stack))
     usable = np.array([background.usable for background in found])

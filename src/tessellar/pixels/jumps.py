@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.pixels.background import Background
 from tessellar.pixels.nodes import Mesh, fill, levels
 
 #: A block whose residual differs by more than this, e-/s, from its mean over time has jumped.
@@ -26,28 +25,21 @@ def blocks_of(shape: tuple[int, int]) -> Mesh:
 
 
 def residual_of(
-    image: NDArray[Any],
-    background: Background,
-    starlight: NDArray[np.float32],
-    hidden: NDArray[np.bool_],
-    blocks: Mesh,
+    light: NDArray[np.float32], starlight: NDArray[np.float32], hidden: NDArray[np.bool_], blocks: Mesh
 ) -> NDArray[np.float16]:
     """Level of each block of a frame over its background and starlight, e-/s.
 
     Parameters
     ----------
-    image : array (rows, columns)
-        The frame, e-/s.
-    background : Background
+    light : array (rows, columns)
+        The frame without its background, e-/s.
     starlight : array (rows, columns)
         What the field's stars, known or not, add in the mean of the frames.
     hidden : boolean array (rows, columns)
         Pixels not to ask.
     blocks : Mesh
     """
-    rest = np.asarray(image, dtype=np.float32) - background.image()
-    rest -= starlight
-    level, _, _ = levels(rest, ~hidden, blocks, 0.0)
+    level, _, _ = levels(light - starlight, ~hidden, blocks, 0.0)
     # A block under a bright star goes with those about it.
     return np.clip(fill(level), -_LIMIT, _LIMIT).astype(np.float16)
 

@@ -197,9 +197,8 @@ def _look(
             faintest=model.faintest,
             keep_used=True,
         )
-    residual = residual_of(image, background, scene.starlight, scene.hidden, blocks_of(stack.shape))
     image -= background.image()
-    return image, background, residual
+    return image, background, residual_of(image, scene.starlight, scene.hidden, blocks_of(stack.shape))
 
 
 def _ahead(pool: ThreadPoolExecutor, work: Callable[[int], T], indices: range) -> Iterator[T]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,8 +19,8 @@ if TYPE_CHECKING:
     from tessellar.pixels.response import PixelResponse
     from tessellar.pixels.stars import StarField
 
-# Stars are drawn this many at a time: their boxes with six terms take 100 MB.
-_CHUNK = 20_000
+# Stars are drawn this many at a time: their boxes with six terms take 50 MB.
+_CHUNK = 10_000
 # Pixels with more starlight than this, e-/s, are not asked for the sky: a response that is wrong by 2 % shows there.
 _BRIGHT = 50.0
 # Flux above which pixels saturate and bleed along columns, e-/s, and that above which wings are masked.
@@ -100,10 +103,8 @@ class StarModel:
         terms = (begin - residual)[None]
         if moves:
             terms = np.zeros((6, *pixels.shape), dtype=np.float32)
-        for first in range(0, len(stars) if moves else 0, _CHUNK):
-            part = slice(first, first + _CHUNK)
-            drawn = response.boxes(stars.column[part], stars.row[part], derivatives=2)
-            _stacker()(terms, bottoms[part], lefts[part], fluxes[part], drawn)
+            for part, drawn in _drawn_ahead(stars, response):
+                _stacker()(terms, bottoms[part], lefts[part], fluxes[part], drawn)
         masked = terms[0] > _BRIGHT
         _mask_bright(masked, corner, stars, fluxes)
         return cls(terms, masked, fluxes, float(np.percentile(expected, 1)))
@@ -134,6 +135,21 @@ class StarModel:
         image = np.empty(self.masked.shape, dtype=np.float32)
         _mover()(self.terms, np.asarray(kernel, dtype=np.float64), corner[0], corner[1], image)
         return image
+
+
+def _drawn_ahead(stars: StarField, response: PixelResponse) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Boxes of some stars at a time, in their order, while a second thread draws the next ones."""
+    parts = [slice(first, first + _CHUNK) for first in range(0, len(stars), _CHUNK)]
+    with ThreadPoolExecutor(2) as pool:
+        waiting: deque[tuple[slice, Future[NDArray[np.float32]]]] = deque()
+        for part in parts:
+            waiting.append((part, pool.submit(response.boxes, stars.column[part], stars.row[part], 2)))
+            if len(waiting) > 2:
+                first, drawn = waiting.popleft()
+                yield first, drawn.result()
+        while waiting:
+            first, drawn = waiting.popleft()
+            yield first, drawn.result()
 
 
 def _mask_bright(
