@@ -9,13 +9,16 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tessellar.products.exofopfolder import add_user
+from tessellar.products.exofopfolder import add_user, read_table, table_text
 from tessellar.products.exofoptables import COLUMNS
 from tessellar.server import ServerThread
 from tests import exofopfolder as made
@@ -31,6 +34,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def archive(folder: Path) -> Iterator[ServerThread]:
     with ServerThread(folder) as archive:
         yield archive
+
+
+@pytest.fixture(scope="module")
+def visitor(archive: ServerThread) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"{archive.url}/tess") as client:
+        yield client
 
 
 @pytest.fixture
@@ -377,7 +386,92 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
             assert httpx.get(f"{archive.url}/tess/get_file.php?id={number}").status_code == 404
 
 
+def test_folders_elsewhere_are_not_followed(tmp_path: Path) -> None:
+    made.make(tmp_path / "elsewhere")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "exofop").symlink_to(tmp_path / "elsewhere" / "exofop")
+    with ServerThread(tmp_path / "archive") as archive:
+        assert httpx.get(f"{archive.url}/tess/json/tois.json").status_code == 404
+    (tmp_path / "archive" / "exofop").unlink()
+    (tmp_path / "archive" / "exofop" / "tags").mkdir(parents=True)
+    (tmp_path / "archive" / "exofop" / "tags" / "5903").symlink_to(tmp_path / "elsewhere" / "exofop" / "tags" / "5903")
+    with ServerThread(tmp_path / "archive") as archive:
+        assert httpx.get(f"{archive.url}/tess/download_tag_files_zip.php?tag=5903").status_code == 404
+
+
+def test_a_tag_called_like_the_number_of_another_is_not_that_other(tmp_path: Path) -> None:
+    made.make(tmp_path)
+    path = tmp_path / "exofop" / "tags.csv"
+    path.write_text(path.read_text() + f"4711,{made.ADAS_TAG},ad,,,,\n")
+    with ServerThread(tmp_path) as archive:
+        reply = httpx.get(f"{archive.url}/tess/download_tag_files_zip.php?tag={made.ADAS_TAG}")
+        assert reply.status_code == 404
+
+
+def test_many_tags_at_once_come_whole(tmp_path: Path) -> None:
+    tags = tmp_path / "exofop" / "tags"
+    for number in range(120):
+        (tags / str(number)).mkdir(parents=True)
+        (tags / str(number) / "measurements.tbl").write_text(f"{number}\n" * 200)
+    with ServerThread(tmp_path) as archive, httpx.Client(base_url=f"{archive.url}/tess") as client:
+
+        def ask(number: int) -> str:
+            bundle = zipfile.ZipFile(io.BytesIO(client.get(f"/download_tag_files_zip.php?tag={number}").content))
+            return bundle.read(f"{number}/measurements.tbl").decode()
+
+        with ThreadPoolExecutor(8) as at_once:
+            assert list(at_once.map(ask, range(120))) == [f"{number}\n" * 200 for number in range(120)]
+
+
 # The folder
+
+
+cells = st.text(",\"|\n\r é'a1 ", max_size=8)
+
+
+@given(st.lists(st.tuples(cells, cells, cells), max_size=5))
+def test_any_text_in_a_table_is_kept(tmp_path_factory: pytest.TempPathFactory, written: list[tuple[str, ...]]) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_text(table_text(("TIC ID", "Tag", "Notes"), written), encoding="utf-8", newline="")
+    assert read_table(path).rows == tuple(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "rows"),
+    [
+        ("a|b|notes\n1|2|x|y|z\n", [("1", "2", "x|y|z")]),
+        ("a|b|notes\n1|2|first\nsecond\n3|4|\n", [("1", "2", "first\nsecond"), ("3", "4", "")]),
+        ("a|b|notes\r\n1|2|x\r\n", [("1", "2", "x")]),
+        ("\ufeffa|b|notes\n1|2|x\n\n\n\n", [("1", "2", "x")]),
+        ("a|b|notes\n1\n", [("1", "", "")]),
+    ],
+)
+def test_tables_with_bars(tmp_path: Path, written: str, rows: list[tuple[str, ...]]) -> None:
+    path = tmp_path / "notes.pipe"
+    path.write_text(written, encoding="utf-8", newline="")
+    assert list(read_table(path).rows) == rows
+
+
+PAGES = {
+    "download_toi.php": "toi", "download_ctoi.php": "ctoi", "download_tseries.php": "target",
+    "download_stellar.php": "id", "download_nearbytarget.php": "id", "download_filelist.php": "toi",
+    "download_obsnotes.php": "tid", "download_tag_spect.php": "tag", "download_uploads.php": "target",
+    "download_user_tags.php": "username", "gototicid.php": "target", "target.php": "id", "get_file.php": "id",
+    "download_files_zip.php": "id", "download_tag_files.php": "tag", "login.php": "ref",
+}  # fmt: skip
+
+
+@given(
+    st.sampled_from(sorted(PAGES)),
+    st.text(max_size=30),
+    st.sampled_from(["", "json", "output", "sort"]),
+    st.text(max_size=8),
+)
+def test_whatever_is_asked_is_answered(visitor: httpx.Client, page: str, value: str, more: str, other: str) -> None:
+    params = {PAGES[page]: value.encode("utf-8", "replace"), more: other.encode("utf-8", "replace")}
+    reply = visitor.get(f"/{page}", params=params)
+    assert reply.status_code in (200, 302, 404)
+    assert "Traceback" not in reply.text
 
 
 def test_changes_are_seen_at_once(tmp_path: Path) -> None:

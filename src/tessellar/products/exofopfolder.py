@@ -39,6 +39,7 @@ TABLE_ENDINGS = (".csv", ".pipe")
 
 # scrypt (RFC 7914) with 16 MiB of memory: what hashlib allows without further ado.
 _COST, _BLOCK, _PARALLEL = 2**14, 8, 1
+_TO_QUOTE = re.compile(r'[",\r\n]')
 _NAME = re.compile(r"[\w.@+-]{1,64}", re.ASCII)
 
 csv.field_size_limit(16 * 1024 * 1024)
@@ -106,7 +107,7 @@ def read_table(path: Path) -> TextTable:
         If it has no header, or is no text.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        text = path.read_bytes().decode("utf-8-sig", errors="replace")
     except FileNotFoundError as error:
         raise MissingInput(f"{path}: no such file") from error
     except OSError as error:
@@ -136,13 +137,20 @@ def _barred(text: str) -> list[list[str]]:
     return rows
 
 
-def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Write a table as comma-separated text."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
+def table_text(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    r"""Write a table as comma-separated text.
+
+    Examples
+    --------
+    >>> table_text(("TIC ID", "Notes"), [("1", "two, or three")])
+    'TIC ID,Notes\n1,"two, or three"\n'
+    """
+    # The csv module leaves a lone carriage return without quotes, and then cannot read it again.
+    return "".join(",".join(map(_quoted, line)) + "\n" for line in (columns, *rows))
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if _TO_QUOTE.search(cell) else cell
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tessellar.errors import Corrupt
 from tessellar.products.exofopfolder import (
     FOLDER,
     TABLE_ENDINGS,
@@ -52,8 +54,8 @@ class DataFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether the archive has such a folder at all."""
-        return self.path.is_dir()
+        """Whether the archive has such a folder at all; a link to one elsewhere is none."""
+        return self.path.is_dir() and not self.path.is_symlink()
 
     def state(self, name: str) -> tuple[str, int, int]:
         """What changes when a table does: its file, and when and how large that was written."""
@@ -90,11 +92,7 @@ class DataFolder:
 
     def target_page(self, tic: str) -> dict[str, Any]:
         """The parts of a target's page that are kept as JSON; an empty dict if there are none."""
-        import json
-
-        from tessellar.errors import Corrupt
-
-        path = real_file(self.path, f"{TARGETS}/{int(tic)}.json")
+        path = real_file(self.path, f"{TARGETS}/{int(tic)}.json") if tic.isascii() and tic.isdecimal() else None
         if path is None:
             return {}
         try:
@@ -108,24 +106,25 @@ class DataFolder:
     def tag_id(self, tag: str) -> str:
         """The number of a tag that is given by its number or its name."""
         tags = self.table("tags")
+        if tags.where("Tag ID", tag):
+            return tag
         named = tags.where("Tag", tag)
         return tags.cell(named[0], "Tag ID") if named else tag
 
     def archive_of(self, tag: str) -> Path | None:
         """The zip that the folder has of a tag, ready to be sent."""
-        if not _is_plain(tag) or f"{tag}.zip" not in self._names_below(TAGS):
-            return None
-        return real_file(self.path, f"{TAGS}/{tag}.zip")
+        return real_file(self.path, f"{TAGS}/{tag}.zip") if _is_plain(tag) else None
 
     def files_of_tag(self, tag: str, who: Account | None) -> list[TaggedFile]:
         """The files of a tag that somebody may see, by name."""
-        if not _is_plain(tag) or tag not in self._names_below(TAGS) or not self.may_see_tag(tag, who):
+        folder = self.path / TAGS / tag
+        if not _is_plain(tag) or not self._is_folder(folder) or not self.may_see_tag(tag, who):
             return []
         files = self.table("files")
         rows = {files.cell(row, "File Name"): row for row in files.where("Tag", tag)}
         found = []
-        for path in self._walk(self.path / TAGS / tag):
-            name = path.relative_to(self.path / TAGS / tag).as_posix()
+        for path in _files_below(folder):
+            name = path.relative_to(folder).as_posix()
             row = rows.get(name)
             if row is None or may_see(files, row, who):
                 found.append(TaggedFile(path, name, tag, row))
@@ -142,20 +141,13 @@ class DataFolder:
         tags = self.table("tags")
         return all(may_see(tags, row, who) for row in tags.where("Tag ID", tag))
 
-    def _names_below(self, folder: str) -> set[str]:
+    def _is_folder(self, folder: Path) -> bool:
+        """Whether it really is one, and lies here."""
         try:
-            with os.scandir(self.path / folder) as found:
-                return {entry.name for entry in found}
-        except OSError:
-            return set()
-
-    def _walk(self, folder: Path) -> Iterator[Path]:
-        for where, folders, names in os.walk(folder):
-            folders.sort()
-            for name in sorted(names):
-                path = Path(where, name)
-                if not name.startswith(".") and path.is_file() and not path.is_symlink():
-                    yield path
+            real = folder.resolve(strict=True)
+        except (OSError, RuntimeError, ValueError):
+            return False
+        return real.is_dir() and real.is_relative_to(self.path)
 
 
 def may_see(table: TextTable, row: Sequence[str], who: Account | None) -> bool:
@@ -166,6 +158,16 @@ def may_see(table: TextTable, row: Sequence[str], who: Account | None) -> bool:
         return False
     group = table.cell(row, "Group", "Groupname")
     return table.cell(row, "User", "Username") == who.username or (bool(group) and group in who.groups)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The files of a folder and all below it, by name; no links, nothing hidden."""
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(where, name)
+            if not name.startswith(".") and path.is_file() and not path.is_symlink():
+                yield path
 
 
 def _is_plain(tag: str) -> bool:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from tessellar.products.exofopfolder import Account, TextTable, table_text
 from tessellar.products.exofoptables import PROPRIETARY
 from tessellar.server.exofop.folder import DataFolder, may_see
-from tessellar.server.exofop.targets import tics_of, tics_of_toi, toi_rows
+from tessellar.server.exofop.targets import tics_of, toi_rows
 
 Row = tuple[str, ...]
 
@@ -107,8 +107,9 @@ def tois(data: DataFolder, number: str | None) -> list[Row] | None:
 def files(data: DataFolder, tic: str | None, toi: str | None) -> list[Row]:
     """The rows of the table of files for ``id=`` or ``toi=``."""
     table = data.table("files")
-    number = (toi or "").strip().partition(".")[0]
-    tics = tics_of(data, tic) or [tic.strip()] if tic else tics_of_toi(data, number) if number.isdigit() else []
+    rows = tois(data, toi) if toi else []
+    of_toi = {data.table("tois").cell(row, "TIC ID") for row in rows or []}
+    tics = (tics_of(data, tic) or [tic.strip()]) if tic else sorted(of_toi)
     return [row for each in tics for row in table.where("TIC", each)]
 
 

@@ -8,6 +8,7 @@ from tessellar.server.exofop.folder import DataFolder
 
 _TIC = re.compile(r"\s*(?:tic[\s_-]*)?0*([1-9]\d{0,9})\s*", re.IGNORECASE | re.ASCII)
 _TOI = re.compile(r"\s*toi[\s_-]*0*(\d{1,6})(?:\.(\d{1,2}))?\s*", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(r"\s*0*(\d{1,6})(?:\.(\d{1,2}))?\s*", re.ASCII)
 _PLANET = re.compile(r"(.*\d)[b-i]", re.IGNORECASE)
 
 # Where names of stars and planets stand: table, and columns.
@@ -50,8 +51,8 @@ def toi_rows(data: DataFolder, number: str, planet: str | None = None) -> list[t
     wanted = int(number)
     found = []
     for row in tois.rows:
-        system, _, own = tois.cell(row, "TOI").partition(".")
-        if system.isdigit() and int(system) == wanted and planet in (None, own.ljust(2, "0")):
+        match = _NUMBER.fullmatch(tois.cell(row, "TOI"))
+        if match and int(match[1]) == wanted and planet in (None, (match[2] or "").ljust(2, "0")):
             found.append(row)
     return found
 
