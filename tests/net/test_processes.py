@@ -101,7 +101,7 @@ def kill_and_count(folder: Path, kills: int, seed: int) -> None:
 
 
 def test_a_killed_fetch_goes_on_where_it_stopped(tmp_path):
-    kill_and_count(tmp_path, kills=4, seed=int(os.environ.get("TESSELLAR_TEST_SEED", "1")))
+    kill_and_count(tmp_path, kills=2, seed=int(os.environ.get("TESSELLAR_TEST_SEED", "1")))
 
 
 @pytest.mark.heavy

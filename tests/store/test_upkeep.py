@@ -122,9 +122,10 @@ def test_on_a_network_file_system_the_ledger_keeps_a_rollback_journal_and_says_s
 @pytest.mark.parametrize("shared", [False, True])
 def test_many_writers_lose_nothing(tmp_path, shared):
     script = (
-        "import sys; from pathlib import Path; from tests.store.test_upkeep import entry, Ledger\n"
+        "import sys; from pathlib import Path; from tessellar.store.ledger import Entry, Ledger\n"
         "ledger = Ledger(Path(sys.argv[1]), shared=sys.argv[2] == 'True')\n"
-        "for number in range(40): ledger.record(entry(f'{sys.argv[3]}-{number}'))"
+        "for number in range(40): "
+        "ledger.record(Entry(f'{sys.argv[3]}-{number}', 'mast:x', 1, '0' * 64, 1, None, '', 'now'))"
     )
     path = tmp_path / "ledger.sqlite"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
