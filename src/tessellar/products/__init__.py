@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tessellar.products.structure import check_structure
     from tessellar.products.tables import ObservationTable, ProductTable
     from tessellar.products.targetpixel import TargetPixelFile
-    from tessellar.products.validation import TCE, DataValidationReport, TCEStatistics
+    from tessellar.products.validation import TCE, DataValidationReport, TCEStatistics, ValidationTimeSeries
     from tessellar.products.writer import write_light_curve
 
 _HOMES = {
@@ -55,6 +55,7 @@ _HOMES = {
     "TCE": "validation",
     "DataValidationReport": "validation",
     "TCEStatistics": "validation",
+    "ValidationTimeSeries": "validation",
     "write_light_curve": "writer",
 }
 
@@ -81,6 +82,7 @@ __all__ = [
     "StarTable",
     "TCEStatistics",
     "TargetPixelFile",
+    "ValidationTimeSeries",
     "check_structure",
     "find_runs",
     "join_light_curves",

@@ -19,7 +19,8 @@ from tessellar.products.layouts import light_curve_layout
 from tessellar.products.lightcurve import LightCurve
 from tessellar.products.structure import error_page
 from tessellar.products.targetpixel import TargetPixelFile
-from tessellar.products.validation import DataValidationReport, TCEStatistics
+from tessellar.products.validation import DataValidationReport, TCEStatistics, ValidationTimeSeries
+from tessellar.products.validation.timeseries import is_event
 
 Product: TypeAlias = (
     LightCurve
@@ -28,6 +29,7 @@ Product: TypeAlias = (
     | CBV
     | PRF
     | DataValidationReport
+    | ValidationTimeSeries
     | TCEStatistics
     | CutoutArchive
     | FollowupLightCurve
@@ -47,8 +49,8 @@ def read(path: str | PathLike[str]) -> Product:
     path : path-like
         A light curve (SPOC, TESS-SPOC, QLP, TGLC, TASOC, eleanor, tessellar), a target
         pixel file or cut-out, a zip of cut-outs, a full-frame image, co-trending basis
-        vectors, a pixel response function, a data-validation report (XML), a list of
-        threshold-crossing events (CSV), a light curve from the ground (AstroImageJ, MuSCAT,
+        vectors, a pixel response function, a data-validation report (XML) or its time
+        series, a list of threshold-crossing events (CSV), a light curve from the ground (AstroImageJ, MuSCAT,
         KeplerCam …) or a contrast curve. FITS may be gzipped.
 
     Returns
@@ -129,6 +131,8 @@ def _read_fits(file: FitsFile) -> Product:
         return TargetPixelFile(file)
     if light_curve_layout(primary, columns) is not None:
         return LightCurve(file)
+    if is_event(file, table):
+        return ValidationTimeSeries(file)
     made_by = primary.get("ORIGIN") or primary.get("CREATOR") or "unknown"
     raise Unrecognised(f"{file.path}: a TESS table (origin {made_by}) whose columns tessellar does not know")
 

@@ -6,6 +6,7 @@ from tessellar.products.validation.elements import Parameter, Statistic
 from tessellar.products.validation.planets import TCE, CentroidOffset, TransitFit
 from tessellar.products.validation.report import DataValidationReport, observed_sectors
 from tessellar.products.validation.statistics import TCEStatistics
+from tessellar.products.validation.timeseries import ValidationTimeSeries
 
 __all__ = [
     "TCE",
@@ -15,5 +16,6 @@ __all__ = [
     "Statistic",
     "TCEStatistics",
     "TransitFit",
+    "ValidationTimeSeries",
     "observed_sectors",
 ]
