@@ -180,3 +180,13 @@ def test_the_manifest_is_written_twice(tmp_path):
     path = write_manifest(manifest, Path(tmp_path))
     assert Manifest.read(path).to_rows() == manifest.to_rows()
     assert [json.loads(line) for line in path.with_suffix(".jsonl").read_text().splitlines()] == manifest.to_rows()
+
+
+def test_a_cut_out_of_which_the_sums_never_fitted_is_adopted_from_a_cache(real_data, tmp_path):
+    (tmp_path / "tesscut").mkdir()
+    name = "tess-s0001-4-2_84.291190_-80.469170_6x6_astrocut.fits"
+    shutil.copy(real_data / name, tmp_path / "tesscut" / name)
+    (tmp_path / "tesscut" / "tess-s0001-4-2_84.2_-80.4_6x6_astrocut.fits").write_bytes(b"SIMPLE  = cut short")
+    _, found = upkeep.adopt(tmp_path)
+    assert sorted(finding.state for finding in found) == ["adopted", "refused"]
+    assert any("as in many cut-outs" in finding.reason for finding in found)
