@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -338,3 +340,11 @@ def test_nights_are_a_day_wide(tmp_path: Path) -> None:
         start = (NIGHT - date(2000, 1, 1)) / timedelta(days=1) + 2451544.5 + hours / 24
         text = table("BJD_TDB,Flux,Err", start + np.arange(5) / 100, ONES, ONES, separator=",")
         assert curve_of(tmp_path, text).doubts == ()
+
+
+def test_look_draws_a_night(tmp_path: Path) -> None:
+    path = tmp_path / "TIC1-01_20220630_LCO_ip_measurements.tbl"
+    path.write_text(table("BJD_TDB\tflux\terr", TIMES, ONES, ONES / 100))
+    command = [sys.executable, "-m", "tessellar", "look", str(path), "-o", str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, check=True).stderr == b""
+    assert (tmp_path / "TIC1-01_20220630_LCO_ip_measurements.png").stat().st_size > 10_000

@@ -491,6 +491,12 @@ def test_changes_are_seen_at_once(tmp_path: Path) -> None:
 def test_a_folder_without_exofop_data(tmp_path: Path) -> None:
     with ServerThread(tmp_path) as archive:
         assert httpx.get(f"{archive.url}/tess/json/tois.json").status_code == 404
+        assert "ExoFOP" not in httpx.get(archive.url).text
+
+
+def test_the_start_page_leads_to_it(archive: ServerThread) -> None:
+    assert 'href="/tess/"' in httpx.get(archive.url).text
+    assert "time_series" in httpx.get(f"{archive.url}/tess", follow_redirects=True).text
 
 
 def test_a_damaged_table_is_no_empty_one(tmp_path: Path) -> None:

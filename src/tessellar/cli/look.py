@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--out", "-o", type=click.Path(path_type=Path), metavar="PNG|DIR", help="Picture, or their folder.")
 @click.pass_obj
 def command(settings: Globals, what: tuple[str, ...], sector: int | None, kind: str, out: Path | None) -> int:
-    """Draw one page of each light curve, target pixel file or prepared field, as a PNG.
+    """Draw one page of each light curve, target pixel file, prepared field or follow-up table, as a PNG.
 
     A TARGET (a TIC id) is found in the archive and fetched first.
     """
@@ -70,7 +70,9 @@ def _fetched(settings: Globals, what: str, sector: int | None, kind: str) -> lis
 
 
 def _picture_path(file: Path, out: Path | None, *, several: bool, taken: set[Path]) -> Path:
-    stem = file.name.removesuffix(".gz").removesuffix(".fits").removesuffix(".h5")
+    stem = file.name.removesuffix(".gz")
+    for ending in (".fits", ".h5", ".tbl", ".csv", ".dat"):
+        stem = stem.removesuffix(ending)
     candidates = (_named(f"{stem}{ending}.png", out, several) for ending in chain([""], map("-{}".format, count(2))))
     return next(path for path in candidates if path not in taken)
 

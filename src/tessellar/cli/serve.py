@@ -15,7 +15,7 @@ from tessellar.cli.main import Globals
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.pass_obj
 def command(settings: Globals, folder: Path, port: int, host: str) -> None:
-    """Offer the TESS files under DIR as an archive that speaks MAST's protocol.
+    """Offer the TESS files under DIR as an archive that speaks MAST's protocol, and DIR/exofop as ExoFOP.
 
     Nothing in DIR is changed. Only this machine can reach it, unless --host says otherwise.
     """

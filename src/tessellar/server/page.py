@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from tessellar.products.exofopfolder import FOLDER
 from tessellar.server.index import Index
 
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -53,7 +54,15 @@ sectors {escape(_ranges(sectors)) or "none"}; the catalogue has {report.stars} s
 server = {url}</pre>
 <p>For names other than TIC ids, also set <code>HTTP_PROXY={url}</code> and
 <code>NO_PROXY=127.0.0.1,localhost</code>: this archive then answers in place of the name resolver.</p>
-<h2>curl</h2><pre>curl -OJ "{url}/api/v0.1/Download/file?uri=mast:TESS/product/NAME"</pre></html>"""
+<h2>curl</h2><pre>curl -OJ "{url}/api/v0.1/Download/file?uri=mast:TESS/product/NAME"</pre>
+{_exofop(index, url)}</html>"""
+
+
+def _exofop(index: Index, url: str) -> str:
+    if not (index.root / FOLDER).is_dir():
+        return ""
+    return f"""<h2>ExoFOP</h2><p>There are <a href="/tess/">follow-up data</a> as well.</p>
+<pre>tessellar --archive {url} exofop toi</pre>"""
 
 
 def _size(size: int | None) -> str:
