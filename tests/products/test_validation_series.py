@@ -83,3 +83,18 @@ def test_what_is_not_there_is_said(series, tmp_path):
     cut.write_bytes(series.path.read_bytes()[:-2880])
     with pytest.raises(Corrupt, match="cut short"):
         read(cut)
+
+
+def test_look_draws_a_page_of_it(series):
+    from tessellar.plots import page
+
+    figure = page(series)
+    top, folded = figure.axes
+    (tce,) = series.tces
+    assert (
+        folded.get_title(loc="left") == f"TCE 1: P {tce.period:.6g} d, depth {tce.depth:.0f} ppm, {tce.duration:.2f} h"
+    )
+    means, model = folded.lines[1].get_ydata(), folded.lines[2].get_ydata()
+    assert -1.3 * tce.depth < means.min() < -0.9 * tce.depth
+    assert model.min() == pytest.approx(-tce.depth, rel=0.03)
+    assert np.nanmedian(top.lines[0].get_ydata()) == pytest.approx(0, abs=100)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @click.option("--out", "-o", type=click.Path(path_type=Path), metavar="PNG|DIR", help="Picture, or their folder.")
 @click.pass_obj
 def command(settings: Globals, what: tuple[str, ...], sector: int | None, kind: str, out: Path | None) -> int:
-    """Draw one page of each light curve, target pixel file, prepared field or follow-up table, as a PNG.
+    """Draw one page of each file as a PNG.
+
+    Of light curves, target pixel files, time series of validation runs, prepared fields, follow-up tables.
 
     A TARGET (a TIC id) is found in the archive and fetched first.
     """

@@ -13,6 +13,7 @@ from tessellar.plots.followup import contrast_page, followup_page
 from tessellar.plots.image import plot_stamp
 from tessellar.plots.lightcurve import FLUX_LABEL, TIME_LABEL, Series, flux_label, plot_series
 from tessellar.plots.style import DATA, INK, SECOND, THIRD, new_page, robust_limits, tidy
+from tessellar.plots.validation import validation_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,11 +29,12 @@ def page(model: Any) -> Figure:
 
     A light curve: flux over time with flagged cadences marked, the background, the centroid. A target pixel file: the
     mean image of the good cadences with the pipeline's aperture, the flux and the background summed in that aperture.
-    A light curve from the ground: the star, its comparison stars, airmass and seeing. A contrast curve.
+    The time series of a validation run: the light curve, and its events folded. A light curve from the ground: the
+    star, its comparison stars, airmass and seeing. A contrast curve.
 
     Parameters
     ----------
-    model : LightCurve, TargetPixelFile, FollowupLightCurve or ContrastCurve
+    model : LightCurve, TargetPixelFile, ValidationTimeSeries, FollowupLightCurve or ContrastCurve
         From `tessellar.read`.
 
     Returns
@@ -51,12 +53,14 @@ def page(model: Any) -> Figure:
     >>> from tessellar.plots import page
     >>> page(tessellar.read("tess...s_lc.fits")).savefig("look.png")  # doctest: +SKIP
     """
-    from tessellar.products import ContrastCurve, FollowupLightCurve, LightCurve, TargetPixelFile
+    from tessellar.products import ContrastCurve, FollowupLightCurve, LightCurve, TargetPixelFile, ValidationTimeSeries
 
     if isinstance(model, LightCurve):
         return _light_curve_page(model)
     if isinstance(model, TargetPixelFile):
         return _target_pixel_page(model)
+    if isinstance(model, ValidationTimeSeries):
+        return validation_page(model)
     if isinstance(model, FollowupLightCurve):
         return followup_page(model)
     if isinstance(model, ContrastCurve):
