@@ -6,7 +6,8 @@ import io
 import zipfile
 from pathlib import Path
 
-from tessellar.products.exofopfolder import Account, accounts_text, read_accounts, read_table, table_text
+from tessellar.products.exofopfolder import read_table, table_text
+from tessellar.products.exofopusers import Account, accounts_text, read_accounts
 from tests import exofopfolder as made
 
 LOVELACE, HER_PASSWORD = "lovelace", "Note=G; 1843"

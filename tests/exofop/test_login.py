@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tessellar import config
-from tessellar.errors import AuthError, InputError, MissingInput, Unavailable
+from tessellar.errors import AuthError, InputError, MissingInput, Unavailable, UnexpectedReply
 from tessellar.exofop import DownloadStatus, ExoFOPAuthenticator, System, SystemDownloader, TagDownloader, credentials
 from tessellar.exofop.sessions import Session, SessionFile
 from tests.exofop import site as made
@@ -245,6 +245,9 @@ def stranger() -> Iterator[tuple[str, list[str | None]]]:
     seen: list[str | None] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             seen.append(self.headers.get("Cookie"))
             body = made.zipped({"a.txt": b"a"})
@@ -276,6 +279,18 @@ def test_the_cookie_goes_to_its_own_host_only_also_when_that_redirects(
     counts = TagDownloader(str(tmp_path), authenticator=lovelace).download_tags(["5903", "5734"])
     assert counts == {DownloadStatus.OK: 2}
     assert seen == [None]
+
+
+@pytest.mark.parametrize("status", [302, 307])
+def test_the_password_goes_to_nobody_else_though_exofop_redirects(
+    site: Site, stranger: tuple[str, list[str | None]], status: int
+) -> None:
+    url, seen = stranger
+    headers = {"location": f"{url}/password_check.php", "set-cookie": "PHPSESSID=abc; path=/"}
+    site.fail("password_check", 1, status, b"", headers=headers)
+    with pytest.raises(UnexpectedReply, match="neither yes nor no"):
+        ExoFOPAuthenticator("lovelace").login(made.HER_PASSWORD)
+    assert seen == []
 
 
 def test_the_session_file_is_new_each_time_and_leaves_nothing_behind(site: Site) -> None:

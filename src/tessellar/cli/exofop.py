@@ -53,23 +53,16 @@ def toi(
     settings: Globals, /, target: str | None, community: bool, changes: bool, since: Path | None, as_csv: bool
 ) -> None:
     """Print the TOIs of TARGET, or all."""
-    from tessellar.exofop import System, ctoi_table, read_exofop_table, toi_table
-    from tessellar.exofop.overview import rows_in
+    from tessellar.exofop import System, TOITable, ctoi_table, read_exofop_table, toi_table
 
     with _there(settings):
         table = (ctoi_table if community else toi_table)(refresh=_refreshing())
         shown = _CTOI_SHOWN if community else _TOI_SHOWN
         if changes or since is not None:
-            table = table.since(read_exofop_table(since) if since is not None else None)
+            table = TOITable(table.since(read_exofop_table(since) if since is not None else None))
             shown = tuple(table.colnames)
         if target is not None:
-            system = System(target)
-            if community or changes or since is not None:
-                table = table[table["TIC ID"] == int(system.get_tic())]
-            elif system.toi is not None:
-                table = table[rows_in(table, toi=system.toi._key())[0]]
-            else:
-                table = table[rows_in(table, tic=int(system.get_tic()))[0]]
+            table = table.of(System(target))
     rows = rows_of(table)
     if settings.json:
         print_json(rows)

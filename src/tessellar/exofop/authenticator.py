@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _REFUSED = re.compile(r"invalid\s+(?:username|user name)\s+or\s+password", re.IGNORECASE)
 _LOGGED_IN = re.compile(r"log\s*out|sign\s*out", re.IGNORECASE)
+_LOGGED_OUT = re.compile(r"log\s*in\b|login\.php|sign\s*in\b", re.IGNORECASE)
 _SESSION = "PHPSESSID"
 
 
@@ -197,7 +198,7 @@ class ExoFOPAuthenticator:
         with self._lock:
             self._next()
             replies = run(_ask_all(f"{self._base}index.php", self._sessions))
-            if all(_LOGGED_IN.search(reply.body.decode("utf-8", "replace")) for reply in replies):
+            if not any(_is_a_strangers(reply.body.decode("utf-8", "replace")) for reply in replies):
                 return False
             if self.renew():
                 return True
@@ -305,17 +306,14 @@ class ExoFOPAuthenticator:
         # A transport of its own: no cookie of another session goes with the form.
         async with Transport(config.load()) as transport:
             try:
-                reply = await transport.post_form(f"{self._base}password_check.php", form)
+                # The password is for this page alone, wherever that leads.
+                reply = await transport.post_form(f"{self._base}password_check.php", form, follow=False)
             except AuthError:
                 return None
-        page = reply.body.decode("utf-8", "replace")
-        if _REFUSED.search(page):
+        if _REFUSED.search(reply.body.decode("utf-8", "replace")):
             return None
         session = self._session_of(reply)
-        if session is not None and not self._confirms(reply, page):
-            page = (await _ask(f"{self._base}index.php", session)).body.decode("utf-8", "replace")
-            session = session if _LOGGED_IN.search(page) else None
-        if session is None:
+        if session is None or not await self._is_confirmed(session, reply):
             raise UnexpectedReply(
                 f"{self._base}password_check.php answered neither yes nor no to the login of {self.username}; "
                 "try again later",
@@ -330,12 +328,17 @@ class ExoFOPAuthenticator:
         known = [end for end in ends if end is not None]
         return Session(dict(reply.cookies), min(known) if known else time.time() + UNTOLD_LIFE)
 
-    def _confirms(self, reply: Reply, page: str) -> bool:
-        """Whether an answer says that somebody is logged in: it offers the way out, or leads to where they wanted."""
-        if _origin(reply.url) != _origin(self._base):
-            return False
-        home = {urlsplit(urljoin(self._base, each)).path for each in ("index.php", ".", "/tess/", "/tess/index.php")}
-        return bool(_LOGGED_IN.search(page)) or urlsplit(reply.url).path in home
+    async def _is_confirmed(self, session: Session, reply: Reply) -> bool:
+        """Whether ExoFOP says that somebody is logged in: it offers the way out, or leads to where they wanted."""
+        page = reply.body.decode("utf-8", "replace")
+        if 300 <= reply.status < 400:
+            place = urljoin(reply.url, reply.headers.get("Location", ""))
+            if _origin(place) != _origin(self._base):
+                return False
+            if urlsplit(place).path in {urlsplit(urljoin(self._base, each)).path for each in ("index.php", ".")}:
+                return True
+            page = (await _ask(place, session)).body.decode("utf-8", "replace")
+        return bool(_LOGGED_IN.search(page))
 
 
 def end_sessions(username: str, cookies_dir: str | None = None) -> bool:
@@ -357,6 +360,11 @@ async def _ask(url: str, session: Session) -> Reply:
 
 async def _ask_all(url: str, sessions: Sequence[Session]) -> list[Reply]:
     return await asyncio.gather(*(_ask(url, session) for session in sessions))
+
+
+def _is_a_strangers(page: str) -> bool:
+    """Whether a page is one for those who are not logged in: it offers the way in, and none out."""
+    return not _LOGGED_IN.search(page) and _LOGGED_OUT.search(page) is not None
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tessellar import config
-from tessellar.errors import AuthError, InputError, NotFound, TessellarError, TimedOut
+from tessellar.errors import AuthError, Corrupt, InputError, NotFound, ProductError, TessellarError, TimedOut
 from tessellar.exofop.unpacking import check_limits
 from tessellar.net import Kept, Outcome, Received, Remote, run, transfer
 from tessellar.progress import Listener, drawn, ignore
@@ -82,6 +82,10 @@ class TagCounter(Counter[DownloadStatus]):
                 return outcome
         raise InputError(f"tag {tag} was not asked for")
 
+    def copy(self) -> TagCounter:
+        """Return another one like it."""
+        return TagCounter(self.outcomes)
+
     def __await__(self) -> Generator[None, None, TagCounter]:
         yield from ()
         return self
@@ -99,10 +103,11 @@ class ZipStore(Store):
             part = self.plan(remote).path
             try:
                 check_limits(part)
-            except TessellarError as error:
-                if not error.retryable and type(error).__name__ == "ProductError":
-                    os.truncate(part, 0)
-                    raise
+            except Corrupt:
+                pass  # what is wrong with it is told below
+            except ProductError:
+                os.truncate(part, 0)
+                raise
         return super().commit(remote, received)
 
 

@@ -15,11 +15,13 @@ from astropy.table import Table
 from tessellar.errors import ArchiveError, InputError, TessellarError
 from tessellar.exofop.asking import Exofop, is_unreachable, read_json
 from tessellar.exofop.overviewcolumns import ctoi_columns, toi_columns
-from tessellar.exofop.parsing import normalised, read_records
+from tessellar.exofop.parsing import normalised, plain, read_records
 from tessellar.exofop.snapshots import LIFE_TIME, Kept, Snapshots
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from tessellar.exofop.system import System
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +42,15 @@ class TOITable(Table):  # type: ignore[misc]
     An astropy table of your own: change it as you like. ``meta`` has the
     ``source`` and the time at which it was ``fetched``.
     """
+
+    def of(self, system: System) -> TOITable:
+        """Return the rows of a system: of its TOI, or the planet that it names, if that is known, else of its star."""
+        if system.toi is not None and "TOI" in self.colnames:
+            rows, _ = system.toi._rows(self)
+        else:
+            rows, _ = rows_in(self, tic=int(system.get_tic()))
+        found: TOITable = self[rows]
+        return found
 
     def since(self, older: Table | None = None) -> Table:
         """Return what changed from an older table to this one.
@@ -83,19 +94,19 @@ class Snapshot:
     table: TOITable
 
     @cached_property
-    def by_tic(self) -> dict[int, list[int]]:
+    def by_tic(self) -> dict[int | None, list[int]]:
         """Rows of each TIC id."""
-        return _index(self.table["TIC ID"].tolist())
+        return _index(_tic_number(tic) for tic in self.table["TIC ID"].tolist())
 
     @cached_property
-    def by_number(self) -> dict[int, list[int]]:
+    def by_number(self) -> dict[int | None, list[int]]:
         """Rows of each TOI, by its number without the point: system * 100 + planet."""
-        return _index([round(float(toi) * 100) for toi in self.table["TOI"].tolist()])
+        return _index(_toi_number(toi) for toi in self.table["TOI"].tolist())
 
     @cached_property
-    def by_system(self) -> dict[int, list[int]]:
+    def by_system(self) -> dict[int | None, list[int]]:
         """Rows of each TOI system."""
-        return _index([int(float(toi)) for toi in self.table["TOI"].tolist()])
+        return _index(_toi_number(toi) // 100 for toi in self.table["TOI"].tolist())
 
     @cached_property
     def frame(self) -> DataFrame:
@@ -297,11 +308,14 @@ def _json_columns(rows: Any, where: str) -> dict[str, list[Any]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not rows:
         raise ArchiveError(f"{where}: not the list of TOIs that it should be")
     names = dict.fromkeys(key for row in rows for key in row)
-    return {name: [row.get(name) for row in rows] for name in names}
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    return columns | {
+        name: [plain(str(cell or "")) for cell in columns[name]] for name in columns if name == "comments"
+    }
 
 
-def _index(values: Iterable[int]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
+def _index(values: Iterable[int | None]) -> dict[int | None, list[int]]:
+    found: dict[int | None, list[int]] = {}
     for row, value in enumerate(values):
         found.setdefault(value, []).append(row)
     return found

@@ -127,6 +127,7 @@ class Transport:
         private: Mapping[str, str] | None = None,
         files: Mapping[str, tuple[str, bytes]] | None = None,
         expected: frozenset[int] = frozenset(),
+        follow: bool = True,
     ) -> Reply:
         """Send a form and wait for the whole answer.
 
@@ -144,8 +145,12 @@ class Transport:
             Name and content of files that go with it, by their fields.
         expected : frozenset of int
             Statuses from 400 on that are answers, not failures.
+        follow : bool
+            False makes a redirection the answer: what is in the form goes to nobody else.
         """
-        return await self._ask("POST", url, form=form, timeout=timeout, private=private, files=files, expected=expected)
+        return await self._ask(
+            "POST", url, form=form, timeout=timeout, private=private, files=files, expected=expected, follow=follow
+        )
 
     async def get(
         self,
@@ -195,6 +200,7 @@ class Transport:
         private: Mapping[str, str] | None = None,
         files: Mapping[str, tuple[str, bytes]] | None = None,
         expected: frozenset[int] = frozenset(),
+        follow: bool = True,
     ) -> Reply:
         client = self._open_client()
         limit = httpx.USE_CLIENT_DEFAULT
@@ -207,6 +213,7 @@ class Transport:
                 params=dict(params) if params is not None else None,
                 headers=dict(headers) if headers is not None else None,
                 extensions=_private(url, private),
+                follow_redirects=follow,
                 timeout=limit if timeout is None else httpx.Timeout(timeout, connect=self._settings.connect_timeout),
             )
             if response.status_code not in expected:
