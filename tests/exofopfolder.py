@@ -9,8 +9,9 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from tessellar.products.exofopfolder import Account, accounts_text, table_text
+from tessellar.products.exofopfolder import table_text
 from tessellar.products.exofoptables import COLUMNS, PROPRIETARY
+from tessellar.products.exofopusers import Account, accounts_text
 
 #: Passwords of the users; `ad` is the beginning of another one's name.
 PASSWORDS = {"ada": "note=G & |bars|", "ad": "short", "grace": "nanosecond"}

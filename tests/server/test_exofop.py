@@ -18,11 +18,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessellar.products.exofopfolder import add_user, read_table, table_text
+from tessellar.products.exofopfolder import read_table, table_text
 from tessellar.products.exofoptables import COLUMNS
+from tessellar.products.exofopusers import add_user
 from tessellar.server import ServerThread
 from tests import exofopfolder as made
 from tests.conftest import SHARED
+from tests.faults import FaultyArchive
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +309,11 @@ def test_login_leads_to_no_other_place(client: httpx.Client, page: str) -> None:
     assert reply.headers["location"] == "/tess/index.php"
 
 
+def test_a_password_that_is_a_book(client: httpx.Client) -> None:
+    reply = log_in(client, "ada", "x" * 1_000_000)
+    assert "invalid username or password" in reply.text.lower()
+
+
 def test_passwords_are_kept_as_hashes(tmp_path: Path) -> None:
     (tmp_path / "exofop").mkdir()
     add_user(tmp_path, "ada", "note=G", ["tfopwg"])
@@ -421,6 +428,22 @@ def test_many_tags_at_once_come_whole(tmp_path: Path) -> None:
 
         with ThreadPoolExecutor(8) as at_once:
             assert list(at_once.map(ask, range(120))) == [f"{number}\n" * 200 for number in range(120)]
+
+
+# What goes wrong at ExoFOP, on request
+
+
+def test_it_is_throttled_or_down_only_when_a_test_says_so(folder: Path) -> None:
+    table = f"/tess/download_tseries.php?target={made.STAR}&output=pipe"
+    with ServerThread(folder, wrap=FaultyArchive) as archive, httpx.Client(base_url=archive.url) as client:
+        whole = client.get(table)
+        archive.app.throttle(2, on="download_tseries.php")  # type: ignore[attr-defined]
+        empty = [client.get(table) for _ in range(2)]
+        assert [(reply.status_code, reply.content) for reply in empty] == [(200, b"")] * 2
+        archive.app.html(on="download_tseries.php")  # type: ignore[attr-defined]
+        assert client.get(table).text.lower().startswith("<!doctype html>")
+        assert client.get(table).content == whole.content
+        assert archive.app.count("download_tseries.php") == 5  # type: ignore[attr-defined]
 
 
 # The folder

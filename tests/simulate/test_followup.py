@@ -13,7 +13,8 @@ import pytest
 
 import tessellar
 from tessellar.products import ContrastCurve, FollowupLightCurve, parse_followup_name
-from tessellar.products.exofopfolder import read_accounts, read_table
+from tessellar.products.exofopfolder import read_table
+from tessellar.products.exofopusers import read_accounts
 from tessellar.server import ServerThread
 from tessellar.simulate import fields, simulate
 from tessellar.simulate.followup import PASSWORD, followup_files, write_followup

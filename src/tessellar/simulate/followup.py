@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tessellar.products.exofopfolder import FOLDER, TAGS, USERS_FILE, Account, accounts_text, table_text
+from tessellar.products.exofopfolder import FOLDER, TAGS, table_text
 from tessellar.products.exofoptables import COLUMNS, PROPRIETARY
+from tessellar.products.exofopusers import USERS_FILE, Account, accounts_text
 from tessellar.simulate import fields
 from tessellar.simulate.candidates import Row, candidate_rows, has_toi, star_rows, toi_of, toi_system
 from tessellar.simulate.filing import whole_file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tessellar.products.exofopfolder import add_user
+from tessellar.products.exofopusers import add_user
 from tessellar.server.exofop.app import Exofop, exofop_routes
 
 __all__ = ["Exofop", "add_user", "exofop_routes"]

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from tessellar.products.exofopfolder import Account, TextTable
+from tessellar.products.exofopfolder import TextTable
 from tessellar.products.exofoptables import COLUMNS
+from tessellar.products.exofopusers import Account
 from tessellar.server.exofop import html, tables
 from tessellar.server.exofop.bundles import Bundles
 from tessellar.server.exofop.downloads import send_archive, send_one

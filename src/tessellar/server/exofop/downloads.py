@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from tessellar.products.exofopfolder import Account
+from tessellar.products.exofopusers import Account
 from tessellar.server.downloads import ProductResponse
 from tessellar.server.exofop import html, tables
 from tessellar.server.exofop.bundles import Bundles, Member

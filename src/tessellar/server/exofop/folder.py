@@ -12,17 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tessellar.errors import Corrupt
-from tessellar.products.exofopfolder import (
-    FOLDER,
-    TABLE_ENDINGS,
-    TAGS,
-    TARGETS,
-    Account,
-    TextTable,
-    read_accounts,
-    read_table,
-)
+from tessellar.products.exofopfolder import FOLDER, TABLE_ENDINGS, TAGS, TARGETS, TextTable, read_table
 from tessellar.products.exofoptables import COLUMNS, PROPRIETARY
+from tessellar.products.exofopusers import Account, read_accounts
 from tessellar.server.scan import real_file
 
 _NO = ("", "n", "no", "0", "false")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from tessellar.products.exofopfolder import Account
+from tessellar.products.exofopusers import Account
 
 
 def page(title: str, body: str, who: Account | None = None) -> str:

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from tessellar.products.exofopfolder import Account
+from tessellar.products.exofopusers import Account
 from tessellar.server.downloads import FormTooLarge, form_fields
 from tessellar.server.exofop import html
 from tessellar.server.exofop.folder import DataFolder
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tessellar.server.exofop.app import Exofop
 
 _HOME = "/tess/index.php"
+_LONGEST_PASSWORD = 1000
 # Checked where there is no such user, so that the answer takes as long.
 _NOBODY = Account("nobody", (), {"method": "scrypt", "n": 2**14, "r": 8, "p": 1, "salt": "AAAA", "key": "AAAA"})
 
@@ -59,6 +60,8 @@ async def log_out(request: Request) -> Response:
 
 
 def _checked(data: DataFolder, username: str, password: str) -> Account | None:
+    if len(password) > _LONGEST_PASSWORD:
+        return None
     account = data.account(username)
     accepted = (account or _NOBODY).accepts(password)
     return account if accepted else None

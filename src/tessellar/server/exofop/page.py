@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tessellar.products.exofopfolder import Account, TextTable
+from tessellar.products.exofopfolder import TextTable
 from tessellar.products.exofoptables import PROPRIETARY
+from tessellar.products.exofopusers import Account
 from tessellar.server.exofop.folder import DataFolder, may_see
 from tessellar.server.exofop.pagekeys import (
     COMPANION_KEYS,

@@ -12,7 +12,7 @@ from email.utils import formatdate
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tessellar.products.exofopfolder import Account
+from tessellar.products.exofopusers import Account
 
 COOKIE = "PHPSESSID"
 #: Seconds for which ExoFOP keeps a login: about a week.

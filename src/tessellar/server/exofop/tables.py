@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from tessellar.products.exofopfolder import Account, TextTable, table_text
+from tessellar.products.exofopfolder import TextTable, table_text
 from tessellar.products.exofoptables import PROPRIETARY
+from tessellar.products.exofopusers import Account
 from tessellar.server.exofop.folder import DataFolder, may_see
 from tessellar.server.exofop.targets import tics_of, toi_rows
 
