@@ -43,16 +43,17 @@ if TYPE_CHECKING:
     help="Folder of 2-min files of the sector, for flags and times; by default DIR.",
 )
 @click.option("--unpack", type=click.Path(path_type=Path), metavar="DIR", help="Where packed frames are unpacked.")
+@click.option("--cube", is_flag=True, help="Also keep the pixels turned round (26 GB for a CCD): many stamps are fast.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, metavar="N", help="Threads.")
 @click.option("--out", "-o", type=click.Path(path_type=Path), metavar="FILE|DIR", help="The file to write.")
 @click.pass_obj
-def command(settings: Globals, folder: Path, **options: Any) -> None:
+def command(settings: Globals, /, folder: Path, **options: Any) -> None:
     """Measure background, pointing, response and stars of the full-frame images in DIR.
 
     All goes into one small file, and the pixels stay where they are. A run that
     is interrupted goes on when it is started again.
     """
-    from tessellar.pixels import prepare
+    from tessellar.pixels import prepare, write_cube
     from tessellar.pixels.inputs import find_response, find_stars
 
     field = Field(options["sector"], options["camera"], options["ccd"])
@@ -73,6 +74,8 @@ def command(settings: Globals, folder: Path, **options: Any) -> None:
             workers=options["workers"],
             listener=listener,
         )
+        if options["cube"]:
+            write_cube(stack, made.path.with_suffix(".cube.h5"), errors=True, listener=listener)
     _tell(settings, made)
 
 

@@ -6,9 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tessellar.pixels.archivecube import ArchiveCubeSource
     from tessellar.pixels.averages import mean_image
     from tessellar.pixels.background import Background, Sky, measure_jointly
     from tessellar.pixels.backgrounds import BackgroundSeries, measure_backgrounds
+    from tessellar.pixels.cube import CubeSource, write_cube
     from tessellar.pixels.effective import EffectivePSF, estimate_response
     from tessellar.pixels.movement import MovementKernel
     from tessellar.pixels.pointing import Pointing, measure_pointing
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from tessellar.pixels.targetpixel import TargetPixelSource
 
 _HOMES = {
+    "ArchiveCubeSource": "archivecube",
+    "CubeSource": "cube",
+    "write_cube": "cube",
     "EffectivePSF": "effective",
     "estimate_response": "effective",
     "PreparedField": "prepared",
@@ -52,8 +57,10 @@ _HOMES = {
 
 __all__ = [
     "AperturePixel",
+    "ArchiveCubeSource",
     "Background",
     "BackgroundSeries",
+    "CubeSource",
     "EffectivePSF",
     "FrameStack",
     "GriddedResponse",
@@ -77,6 +84,7 @@ __all__ = [
     "measure_jointly",
     "measure_pointing",
     "prepare",
+    "write_cube",
 ]
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from tessellar.errors import InputError, MissingInput
 from tessellar.pixels.background import Sky
 from tessellar.pixels.backgrounds import BackgroundSeries
+from tessellar.pixels.cube import CubeSource
 from tessellar.pixels.frames import read_cubes
 from tessellar.pixels.movement import MovementKernel, mapped
 from tessellar.pixels.planes import wcs_of
@@ -45,6 +46,9 @@ class PreparedField(FrameSeries):
         The file that `prepare` wrote.
     frames : path-like, optional
         Folder in which the frames lie now, if they were moved.
+    cube : path-like, optional
+        A cube of the same frames (`write_cube`), from which pixels are read; by default the one beside `path`, of the
+        same name but ``.cube.h5``, if there is one.
 
     Raises
     ------
@@ -62,11 +66,17 @@ class PreparedField(FrameSeries):
     True
     """
 
-    def __init__(self, path: str | PathLike[str], frames: str | PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        frames: str | PathLike[str] | None = None,
+        cube: str | PathLike[str] | None = None,
+    ) -> None:
         self.path = Path(path)
         self._file = PreparedFile(self.path)
         super().__init__(self._file.frames(None if frames is None else Path(frames)))
         self.corner, self.shape = self._file.corner, self._file.shape
+        self._cube = self._matching(cube)
 
     def __repr__(self) -> str:
         rows, cols = self.shape
@@ -203,7 +213,21 @@ class PreparedField(FrameSeries):
         """Times of one star: BTJD, its barycentric correction (days), and the 1-sigma error of that (seconds)."""
         return star_times(self, self._file.spacecraft(), ra, dec)
 
+    def _matching(self, cube: str | PathLike[str] | None) -> CubeSource | None:
+        beside = self.path.with_suffix(".cube.h5")
+        if cube is None and not beside.exists():
+            return None
+        source = CubeSource(beside if cube is None else cube)
+        same = len(source) == len(self) and source.shape == self.shape and source.corner == self.corner
+        if not same or not np.array_equal(source.time, self.time):
+            raise InputError(f"{source.path}: not of the frames that {self.path.name} is of; write it again")
+        return source
+
     def _read(self, corner: tuple[int, int], shape: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
+        if self._cube is not None:
+            (left, bottom), (high, wide) = corner, shape
+            stamp = self._cube.window((bottom, bottom + high - 1), (left, left + wide - 1))
+            return np.array(stamp.images), stamp.errors
         try:
             return read_cubes(self.frames, corner, shape)
         except MissingInput as error:

@@ -126,7 +126,7 @@ class FullFrameImage:
                 return number
         at_spacecraft = self.btjd - self.timecorr
         if self.exposure > _LONG_EXPOSURE and np.isfinite(at_spacecraft):
-            return _FIRST_FFIINDEX + round((at_spacecraft - _FIRST_FRAME) * 86400 / 1800)
+            return early_number(at_spacecraft)
         return None
 
     @cached_property
@@ -277,6 +277,11 @@ class PRF:
 
     def __repr__(self) -> str:
         return f"<PRF camera {self.camera}, CCD {self.ccd}, column {self.column:.0f}, row {self.row:.0f}>"
+
+
+def early_number(at_spacecraft: float) -> int:
+    """Number (FFIINDEX) of a frame of 1800 s, counted from its middle at the spacecraft (BTJD less BARYCORR)."""
+    return _FIRST_FFIINDEX + round((at_spacecraft - _FIRST_FRAME) * 86400 / 1800)
 
 
 def _layout(hdu: Hdu, path: Path) -> PixelLayout:
