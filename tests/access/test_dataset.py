@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+from astropy.table import Table
 
 import tessellar
 from tessellar.access.dataset import cite, lock, parse_recipe, sync, update, verify
@@ -176,7 +177,7 @@ def test_what_a_paper_says_of_it(sky, archive, tmp_path):
     text = str(citation)
     assert "https://doi.org/10.17909/t9-nmc8-f686" in text
     assert "All of it:" in text
-    assert "no DOI is known here for SPOC tpf" in text
+    assert "no DOI is known here for SPOC tp:" in text
     assert "High-End Computing" in text
     assert made.queries[0].asked in text
     assert made.fingerprint in text
@@ -187,3 +188,15 @@ def test_targets_and_folders_that_are_none_are_refused(archive, tmp_path):
         lock(parse_recipe("targets = ['TIC 12345678901234']"), tmp_path, archive=archive)
     with pytest.raises(InputError, match="no such folder"):
         verify(lock(parse_recipe("targets = [99]"), tmp_path, archive=archive).lock, tmp_path / "nowhere")
+
+
+def test_a_footprint_is_all_that_one_ccd_has(sky, archive, tmp_path):
+    truth = Table.read(sky / "truth.ecsv")
+    star = truth[truth["sector"] == 1][0]
+    field = f"1-{star['camera']}-{star['ccd']}"
+    there = truth[(truth["sector"] == 1) & (truth["camera"] == star["camera"]) & (truth["ccd"] == star["ccd"])]
+    recipe = parse_recipe(f"footprint = ['{field}']\nkinds = ['lightcurve']\nauthors = ['SPOC']\ncadences = [120]")
+    made = lock(recipe, tmp_path / "data", archive=archive)
+    tics = sorted(int(file.name.split("-")[2]) for file in made.lock.files)
+    assert tics == sorted(int(tic) for tic in there["tic"])
+    assert made.lock.queries[0].criteria["camera"] == star["camera"]

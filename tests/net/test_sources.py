@@ -220,3 +220,13 @@ def test_a_kill_while_a_version_takes_the_place_of_another_loses_neither(two, tm
     assert [path.read_bytes() for path in quarantine.glob("*-a.dat")] == [old]
     assert first.sent.get("/a.dat", 0) == 0
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_source_of_which_a_part_is_here_is_asked_first(two, tmp_path):
+    two[0].plan["/a.dat"] = [Misbehaviour(status=503)]
+    two[1].plan["/a.dat"] = [Misbehaviour(cut_after=200_000), Misbehaviour(cut_after=0)]
+    assert fetch(remote_of(*both(two)), tmp_path, replace(SETTINGS, attempts=1)).error
+    outcome = fetch(remote_of(*both(two)), tmp_path)
+    assert outcome.remote.url == two[1].url + "/a.dat"
+    assert two[1].sent["/a.dat"] == len(BODY)
+    assert len(two[0].requests) == 1

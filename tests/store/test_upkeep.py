@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,13 @@ def test_a_cut_out_of_which_the_sums_never_fitted_is_adopted_from_a_cache(real_d
     _, found = upkeep.adopt(tmp_path)
     assert sorted(finding.state for finding in found) == ["adopted", "refused"]
     assert any("as in many cut-outs" in finding.reason for finding in found)
+
+
+def test_what_a_killed_comparison_left_can_go_after_a_day(tmp_path):
+    for name, age in (("compare-old", 2), ("compare-new", 0)):
+        (tmp_path / ".tessellar" / name).mkdir(parents=True)
+        (tmp_path / ".tessellar" / name / "a.dat").write_bytes(b"x")
+        then = time.time() - age * 86_400
+        os.utime(tmp_path / ".tessellar" / name, (then, then))
+    assert [finding.path for finding in upkeep.collect(Store(tmp_path))] == [".tessellar/compare-old"]
+    assert [path.name for path in (tmp_path / ".tessellar").glob("compare-*")] == ["compare-new"]

@@ -160,10 +160,12 @@ class Job:
         return True
 
     async def _fetch(self) -> None:
-        """Ask one source after the other."""
+        """Ask one source after the other; the one first of which a part is here already."""
         means, asked = self._means, self._remote
+        partial = await self._plan()
         hosts = [(url, means.throttle.host(url)) for url in (asked.url, *asked.others)]
         usable = [(url, host) for url, host in hosts if not host.down] or hosts[-1:]
+        usable.sort(key=lambda source: not partial.size or source[0] != partial.source)
         failures: list[TessellarError] = []
         for number, (url, host) in enumerate(usable):
             # What is meant for one origin alone is not for the others.

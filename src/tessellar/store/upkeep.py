@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from tessellar.store.ledger import Entry
 from tessellar.store.store import STATE_FOLDER, Store, digest_of_file
 from tessellar.store.verify import check_whole
 
+_A_DAY = 86_400.0
 WHOLE, MISSING, CHANGED = "whole", "missing", "changed"
 ADOPTED, KNOWN, REFUSED = "adopted", "known", "refused"
 
@@ -93,6 +96,12 @@ def collect(store: Store, *, dry_run: bool = False) -> list[Finding]:
         found.append(Finding(_key(store, path), "quarantine", path.stat().st_size))
         if not dry_run:
             path.unlink()
+    for folder in sorted((store.folder / STATE_FOLDER).glob("compare-*")):
+        # Left by a comparison that was killed; a younger one may be going on.
+        if time.time() - folder.stat().st_mtime > _A_DAY:
+            found.append(Finding(_key(store, folder), "partial"))
+            if not dry_run:
+                shutil.rmtree(folder)
     for entry in store.ledger.entries():
         if not (store.folder / entry.path).exists():
             found.append(Finding(entry.path, "forgotten", 0, entry.uri, "the file is gone"))

@@ -73,12 +73,12 @@ def cite(lock: Lock) -> Citation:
     """
     known = tomllib.loads(files("tessellar.access.dataset").joinpath("citations.toml").read_text(encoding="utf-8"))
     parts = Counter(_part(file.name) for file in lock.files)
-    authors = {author for author, _ in parts}
-    found = {part: _collection(known["collection"], *part) for part in sorted(parts)}
+    authors = {author for author, _, _ in parts}
+    found = {part: _collection(known["collection"], part[0], part[2]) for part in sorted(parts)}
     return Citation(
         _summary(lock, parts),
         tuple(dict.fromkeys(_shown(entry) for entry in found.values() if entry is not None)),
-        tuple(f"{author} {kind}" for (author, kind), entry in found.items() if entry is None),
+        tuple(dict.fromkeys(f"{author} {product}" for (author, _, product), entry in found.items() if entry is None)),
         (
             known["facility"].strip(),
             *(entry["text"].strip() for entry in known["thanks"] if authors & set(entry["authors"])),
@@ -89,13 +89,14 @@ def cite(lock: Lock) -> Citation:
     )
 
 
-def _part(filename: str) -> tuple[str, str]:
+def _part(filename: str) -> tuple[str, str, str]:
+    """Return author, kind and product of a file: of one kind, products may be registered apart."""
     name = match_name(filename)
-    return (name.author, name.kind) if name is not None else ("unknown author", "other")
+    return (name.author, name.kind, name.product) if name is not None else ("unknown author", "other", "other")
 
 
-def _collection(entries: list[dict[str, Any]], author: str, kind: str) -> dict[str, Any] | None:
-    fits = (e for e in entries if e["author"].lower() == author.lower() and kind in e.get("kinds", [kind]))
+def _collection(entries: list[dict[str, Any]], author: str, product: str) -> dict[str, Any] | None:
+    fits = (e for e in entries if e["author"].lower() == author.lower() and product in e.get("products", [product]))
     return next(fits, None)
 
 
@@ -104,10 +105,13 @@ def _shown(entry: dict[str, Any]) -> str:
     return f"{entry['title']}{paper}: https://doi.org/{entry['doi']}"
 
 
-def _summary(lock: Lock, parts: Counter[tuple[str, str]]) -> str:
+def _summary(lock: Lock, parts: Counter[tuple[str, str, str]]) -> str:
     names = [match_name(file.name) for file in lock.files]
     sectors = sorted({name.sector for name in names if name is not None and name.sector is not None})
-    what = ", ".join(f"{number} {kind} of {author}" for (author, kind), number in sorted(parts.items()))
+    kinds: Counter[tuple[str, str]] = Counter()
+    for (author, kind, _), number in parts.items():
+        kinds[author, kind] += number
+    what = ", ".join(f"{number} {kind} of {author}" for (author, kind), number in sorted(kinds.items()))
     title = f"{lock.title}: " if lock.title else ""
     where = f", sectors {_spans(sectors)}" if sectors else ""
     return f"{title}{len(lock.files)} files, {lock.size / 1e6:.1f} MB ({what}){where}, from {lock.archive or 'MAST'}."
