@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import warnings
 import zipfile
 
 import httpx
@@ -90,6 +91,19 @@ def test_unmodified_astroquery_reads_them(sky, archive, star, tmp_path):
     assert (said["nothing"], said["nothing there"], said["no sector"]) == (0, 0, 0)
     assert sum("no full-frame images" in text for text in said["warnings"]) == 3
     assert any("of sector 2" in text for text in said["warnings"])
+
+
+def test_lightkurve_opens_them(sky, archive, star, tmp_path):
+    lightkurve = pytest.importorskip("lightkurve")
+    ((name, hdus),) = cut_out(archive, ra=sky.stars["ra"][star], dec=sky.stars["dec"][star], x=5, y=7, units="px")
+    hdus.writeto(tmp_path / name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pixels = lightkurve.read(str(tmp_path / name), quality_bitmask="none")
+        assert (type(pixels).__name__, pixels.flux.shape) == ("TessTargetPixelFile", (COUNT, 7, 5))
+        assert (pixels.column, pixels.row) == read(tmp_path / name).corner
+        assert len(pixels.to_lightcurve(aperture_mask="all")) == COUNT
+        pixels.hdu.close()
 
 
 def test_an_archive_without_astrocut_says_so(archive, monkeypatch):

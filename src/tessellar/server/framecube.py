@@ -113,6 +113,8 @@ class HeldFrames:
             for name in names:
                 primary[name] = _plain(row[name])
         primary["SECTOR"] = (sector, "Observing sector")
+        # As in the cubes that astrocut makes: clients know cut-outs by it.
+        primary["ORIGIN"] = "STScI/MAST"
         table = fits.BinTableHDU(headers)
         fits.HDUList([fits.PrimaryHDU(header=primary), fits.ImageHDU(cube), table]).writeto(path)
 
