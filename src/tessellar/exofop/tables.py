@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
+from tessellar import targets
 from tessellar.errors import ArchiveError, InputError, NotFound, UnexpectedReply
 from tessellar.exofop.asking import Exofop, Visitor, is_unreachable
-from tessellar.exofop.identifiers import TIC, TOI
+from tessellar.exofop.identifiers import TIC
 from tessellar.exofop.parsing import normalised, read_records
 from tessellar.exofop.reading import table_of
 from tessellar.exofop.system import System
 from tessellar.exofop.targetpage import ON_PAGE, TargetPage
 from tessellar.products.exofoptables import COLUMNS
-from tessellar.targets import parse_target
 
 _log = logging.getLogger(__name__)
 
@@ -75,10 +75,12 @@ class TargetTables:
     Unit("arcsec")
     """
 
-    def __init__(self, target: str | int | TIC | TOI | System, authenticator: Visitor | None = None) -> None:
+    def __init__(
+        self, target: str | int | targets.TIC | targets.TOI | System, authenticator: Visitor | None = None
+    ) -> None:
         if not isinstance(target, System):
-            found = parse_target(target)
-            target = System(toi=found) if found.id.startswith("TOI") else System(tic=found)  # type: ignore[arg-type]
+            found = targets.parse_target(target)
+            target = System(toi=found) if isinstance(found, targets.TOI) else System(tic=found)
         self.system = target
         self.authenticator = authenticator
         self._page: TargetPage | ArchiveError | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tessellar.access.dataset.followup import ask_followup
 from tessellar.access.dataset.lockfile import LockedFile, Query
 from tessellar.access.dataset.recipe import Recipe, Selection
 from tessellar.access.resolving import star_of
@@ -46,6 +47,11 @@ def ask(recipe: Recipe, archive: Archive, listener: Listener) -> Wanted:
     """
     wanted = Wanted()
     for selection in recipe.selections:
+        if selection.tags:
+            for query, files in ask_followup(selection, archive):
+                wanted.files.update({file.uri: file for file in files})
+                wanted.queries.append(query)
+            continue
         for criteria in _questions(selection):
             _ask_one(selection, criteria, archive, wanted, listener)
     return wanted

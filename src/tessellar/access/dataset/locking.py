@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tessellar import __version__, config
 from tessellar.access.dataset.asking import ask
+from tessellar.access.dataset.followup import url_of
 from tessellar.access.dataset.lockfile import Lock, LockedFile
 from tessellar.access.dataset.recipe import Recipe
 from tessellar.access.fetching import fetch_remotes
@@ -174,13 +175,13 @@ class _Here:
     def fetched(self, files: Iterable[LockedFile]) -> Manifest:
         """Fetch files into the data folder."""
         check_folder(self.path)
-        remotes = [file.remote(self.archive.locate(file.uri, filename=file.name).url) for file in files]
+        remotes = [file.remote(url_of(file, self.archive)) for file in files]
         offered = Sources(self.sources if self.sources is not None else self.settings.sources).offer(remotes)
         return fetch_remotes(offered, self.path, layout=self.layout, listener=self.listener)
 
     def versions(self, files: Sequence[LockedFile]) -> dict[str, Version | TessellarError]:
         """Ask the archive for the versions of files."""
-        remotes = [file.remote(self.archive.locate(file.uri, filename=file.name).url) for file in files]
+        remotes = [file.remote(url_of(file, self.archive)) for file in files]
         return run(probe(remotes, self.settings, self.listener))
 
     def looked_at(self, files: Sequence[LockedFile]) -> tuple[dict[str, LockedFile], dict[str, str]]:

@@ -9,6 +9,7 @@
     authors = ["SPOC"]
     cadences = [120]
 
+``tags = [5903]`` beside targets means the files that ExoFOP has under these tags.
 In place of targets, ``footprint = ["1-4-2"]`` names CCDs (sector-camera-ccd). A
 recipe of several parts writes each below its own ``[[select]]``.
 """
@@ -32,7 +33,7 @@ from tessellar.targets import Field, check_sector
 T = TypeVar("T")
 
 _TOP = ("title", "archive", "select")
-_SELECTION = ("targets", "footprint", "sectors", "kinds", "authors", "cadences")
+_SELECTION = ("targets", "footprint", "sectors", "kinds", "authors", "cadences", "tags")
 _SPAN = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*", re.ASCII)
 
 
@@ -54,6 +55,8 @@ class Selection:
         Pipelines.
     cadences : tuple of float
         Exposure times, in seconds.
+    tags : tuple of str
+        Tags of ExoFOP: their files at these targets, and nothing else.
     """
 
     targets: tuple[str, ...] = ()
@@ -62,8 +65,11 @@ class Selection:
     kinds: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
     cadences: tuple[float, ...] = ()
+    tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.tags and (not self.targets or self.sectors or self.kinds or self.authors or self.cadences):
+            raise InputError("tags go with targets alone; another [[select]] can have the rest")
         if self.targets and self.footprint:
             raise InputError("give targets or a footprint, not both; a second [[select]] can have the other")
         if self.footprint and self.sectors:
@@ -180,6 +186,7 @@ def _selection(written: Mapping[str, Any]) -> Selection:
         kinds=kinds,
         authors=_texts(written, "authors"),
         cadences=_unique(_seconds(value) for value in _items(written, "cadences")),
+        tags=_unique(_tag(value) for value in _items(written, "tags")),
     )
 
 
@@ -210,6 +217,12 @@ def _checked_target(value: Any) -> str | int:
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise InputError(f"targets: {value!r} is neither a name nor a TIC id")
     return value.strip() if isinstance(value, str) else value
+
+
+def _tag(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
+        raise InputError(f"tags: {value!r} is no tag of ExoFOP: a tag is a number, as in 5903")
+    return str(value).strip()
 
 
 def _span(value: Any) -> Iterable[int]:

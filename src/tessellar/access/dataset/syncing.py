@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tessellar import config
+from tessellar.access.dataset.followup import url_of
 from tessellar.access.dataset.lockfile import Lock, LockedFile
 from tessellar.access.dataset.locking import filled
 from tessellar.access.fetching import fetch_remotes
@@ -83,7 +84,7 @@ def sync(
     opened = archive_of(archive if archive is not None else lock.archive or None)
     target = Path(folder or settings.data_dir or ".").expanduser().absolute()
     check_folder(target)
-    remotes = [file.remote(opened.locate(file.uri, filename=file.name).url) for file in lock.files]
+    remotes = [file.remote(url_of(file, opened)) for file in lock.files]
     offered = Sources(sources if sources is not None else settings.sources).offer(remotes)
     manifest = fetch_remotes(offered, target, layout=layout, deadline=deadline, listener=listener)
     after = {file.uri: file for file in filled(lock.open, manifest, target)}
