@@ -84,6 +84,38 @@ def test_a_damaged_answer_is_as_good_as_none(tmp_path):
         assert answers.recall(question) is None
 
 
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [[{"a": 1, "b": "x"}, {"a": 2, "b": "x"}], [{"a": 3, "b": "x"}]],
+        [[{"a": 1}, {"a": True}, {"a": 1.0}], [{"a": None}]],
+        [[{"a": 1}, {"b": 2}, {}], [{}]],
+        [[{"a": [1]}, {"a": [1]}], [{"a": {}}, {"a": {}}]],
+        [[], [{"a": "é"}]],
+    ],
+)
+def test_pages_are_kept_as_they_came(tmp_path, pages):
+    answers = Answers(Settings(answers_for=1.0), tmp_path)
+    keeping = answers.keeping({"archive": "x"})
+    for page in pages:
+        keeping.add(page)
+    assert answers.recall({"archive": "x"}) is None
+    keeping.finish()
+    kept = answers.recall({"archive": "x"})
+    assert kept is not None
+    assert repr(kept.value) == repr([row for page in pages for row in page])
+
+
+def test_an_answer_that_is_not_whole_is_not_kept(tmp_path):
+    answers = Answers(Settings(answers_for=1.0), tmp_path)
+    keeping = answers.keeping({"archive": "x"})
+    keeping.add([{"a": 1}])
+    keeping.drop()
+    keeping.finish()
+    assert answers.recall({"archive": "x"}) is None
+    assert not list(tmp_path.rglob("*.gz*"))
+
+
 def test_a_folder_that_cannot_be_written_is_done_without(tmp_path):
     (tmp_path / "file").write_text("")
     assert Answers(Settings(), tmp_path / "file").keep({"archive": "x"}, [1]).value == [1]

@@ -1,7 +1,8 @@
 """Answers of archives, kept with the question and its time: for work without network.
 
-One gzipped JSON file an answer, in the user's cache folder, named by the
-digest of the question. A file that cannot be read is as good as none.
+One gzipped file an answer, in the user's cache folder, named by the digest of
+the question: a line of JSON a page, and a last one that says what was asked and
+when. A file that cannot be read is as good as none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import gzip
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +31,85 @@ class Answer:
 
     value: Any
     asked: datetime
+
+
+class Keeping:
+    """An answer that is being kept, page by page; it is there once it is finished. What cannot be written is not kept.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+    question : mapping
+        What was asked.
+    """
+
+    def __init__(self, path: Path, question: Mapping[str, Any]) -> None:
+        self._path, self._question = path, question
+        self._part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+        self._stream: gzip.GzipFile | None = None
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = gzip.open(self._part, "wb", compresslevel=1)  # noqa: SIM115 - closed when it is finished
+
+    def add(self, page: Any) -> None:
+        """Keep one page, or a whole answer that is no list of rows."""
+        self._write(_packed(page))
+
+    def finish(self, *, in_pages: bool = True) -> None:
+        """Say that the answer is whole."""
+        asked = datetime.now(UTC).isoformat()
+        self._write({"question": self._question, "asked": asked, "in_pages": in_pages})
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.close()
+                self._part.replace(self._path)
+        self.drop()
+
+    def drop(self) -> None:
+        """Keep nothing; does nothing to an answer that is finished."""
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.close()
+            with suppress(OSError):
+                self._part.unlink(missing_ok=True)
+        self._stream = None
+
+    def _write(self, line: Any) -> None:
+        if self._stream is not None:
+            try:
+                self._stream.write(json.dumps(line).encode() + b"\n")
+            except OSError:
+                self.drop()
+
+
+def _packed(value: Any) -> Any:
+    """Write rows by their columns, where all have the same: names once, and so a value that all rows have."""
+    if not isinstance(value, list) or not value or not all(isinstance(row, dict) for row in value):
+        return {"value": value}
+    names = list(value[0])
+    if any(list(row) != names for row in value):
+        return {"value": value}
+    columns = zip(*(row.values() for row in value), strict=True)
+    return {"rows": len(value), "columns": {name: _alike(column) for name, column in zip(names, columns, strict=True)}}
+
+
+def _alike(column: tuple[Any, ...]) -> Any:
+    first = column[0]
+    alike = not isinstance(first, list) and all(value is first or value == first for value in column[:50])
+    # 1 and True are equal, and 1.0 too, but not the same.
+    alike = alike and column.count(first) == len(column) and len(set(map(type, column))) == 1
+    return first if alike else list(column)
+
+
+def _unpacked(page: Mapping[str, Any]) -> Any:
+    if "value" in page:
+        return page["value"]
+    count, columns = page["rows"], page["columns"]
+    if not columns:
+        return [{} for _ in range(count)]
+    values = (value if isinstance(value, list) else [value] * count for value in columns.values())
+    return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
 
 
 class Answers:
@@ -69,24 +150,23 @@ class Answers:
 
     def keep(self, question: Mapping[str, Any], value: Any) -> Answer:
         """Keep an answer. Where that is not possible, it is done without."""
-        answer = Answer(value, datetime.now(UTC))
-        told = {"question": question, "asked": answer.asked.isoformat(), "value": value}
-        path = self._path(question)
-        part = path.with_name(f"{path.name}.{os.getpid()}")
-        with suppress(OSError):
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                part.write_bytes(gzip.compress(json.dumps(told).encode(), compresslevel=3))
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
-        return answer
+        keeping = self.keeping(question)
+        keeping.add(value)
+        keeping.finish(in_pages=False)
+        return Answer(value, datetime.now(UTC))
+
+    def keeping(self, question: Mapping[str, Any]) -> Keeping:
+        """Begin to keep an answer that comes in pages."""
+        return Keeping(self._path(question), question)
 
     def _read(self, question: Mapping[str, Any]) -> Answer | None:
         try:
-            told = json.loads(gzip.decompress(self._path(question).read_bytes()))
-            return Answer(told["value"], datetime.fromisoformat(told["asked"]))
-        except (OSError, EOFError, ValueError, KeyError, TypeError):
+            with gzip.open(self._path(question), "rt", encoding="utf-8") as stream:
+                *pages, told = (json.loads(line) for line in stream)
+            values = [_unpacked(page) for page in pages]
+            value = [row for page in values for row in page] if told["in_pages"] else values[0]
+            return Answer(value, datetime.fromisoformat(told["asked"]))
+        except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):
             return None
 
     def _path(self, question: Mapping[str, Any]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,10 +19,17 @@ from tessellar.mission.tangent import angular_separation
 _KINDS = {"LC": "lightcurve", "FAST-LC": "lightcurve", "TP": "tpf", "FAST-TP": "tpf", "DVT": "dv", "DVR": "dv",
           "DVM": "dv", "DVS": "dv", "FFIC": "ffi", "FFIR": "ffi", "CBV": "cbv"}  # fmt: skip
 
+# The usual names of a target's files, which tell nothing beyond the row.
+_OF_ONE_SECTOR = re.compile(
+    r"tess\d{13}-s\d{4}-\d{16}-\d{4}-[xsab]_"
+    r"|hlsp_(?:qlp_tess_ffi_s\d{4}-\d{16}|tess-spoc_tess_phot_\d{16}-s\d{4})_tess_"
+)
+
 
 def described(row: dict[str, Any]) -> dict[str, Any]:
     """Add what the names in a row tell: the range of sectors, camera and CCD."""
-    name = match_name(str(row.get("dataURL") or "").rsplit("/", 1)[-1])
+    filename = str(row.get("dataURL") or "").rsplit("/", 1)[-1]
+    name = match_name(filename) if not _OF_ONE_SECTOR.match(filename) else None
     sector = row.get("sequence_number")
     first, last = name.sector_range if name and name.sector_range else (sector, sector)
     camera, ccd = (name.camera, name.ccd) if name else (None, None)
@@ -30,13 +38,17 @@ def described(row: dict[str, Any]) -> dict[str, Any]:
 
 def put_on_ccds(rows: list[dict[str, Any]]) -> None:
     """Fill in camera and CCD of targets from their positions and the pointing of the sector."""
-    of_sector: dict[int, list[dict[str, Any]]] = {}
+    of_sector: dict[int, tuple[list[dict[str, Any]], list[tuple[float, float]]]] = {}
     for row in rows:
         single = row["sector_first"] == row["sector_last"] and isinstance(row["sector_first"], int)
-        if single and _place(row) is not None and row["camera"] is None and row.get("dataproduct_type") == "timeseries":
-            of_sector.setdefault(row["sector_first"], []).append(row)
-    for sector, targets in of_sector.items():
-        ra, dec = zip(*(place for row in targets if (place := _place(row)) is not None), strict=True)
+        if single and row["camera"] is None and row.get("dataproduct_type") == "timeseries":
+            place = _place(row)
+            if place is not None:
+                targets, places = of_sector.setdefault(row["sector_first"], ([], []))
+                targets.append(row)
+                places.append(place)
+    for sector, (targets, places) in of_sector.items():
+        ra, dec = zip(*places, strict=True)
         try:
             index, _, camera, ccd, _, _ = locate_many(ra, dec, [sector])
         except InputError:  # a sector newer than our table: its pointing is not known

@@ -89,13 +89,17 @@ class Portal:
         if kept is not None:
             yield kept.value
             return
-        gathered: list[Row] | None = []
-        async for rows in self.pages(service, params, listener, insist=insist):
-            if gathered is not None:
-                gathered = gathered + rows if len(gathered) + len(rows) <= _MOST_KEPT else None
-            yield rows
-        if gathered is not None:
-            self._answers.keep(question, gathered)
+        keeping, count = self._answers.keeping(question), 0
+        try:
+            async for rows in self.pages(service, params, listener, insist=insist):
+                count += len(rows)
+                if count <= _MOST_KEPT:
+                    keeping.add(rows)
+                yield rows
+            if count <= _MOST_KEPT:
+                keeping.finish()
+        finally:
+            keeping.drop()
 
     async def count(self, service: str, params: Mapping[str, Any], *, insist: bool = True) -> int:
         """Return how many rows a question has, without asking for them."""
