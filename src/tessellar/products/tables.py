@@ -10,11 +10,13 @@ from __future__ import annotations
 import fnmatch
 import html
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from astropy.table import MaskedColumn, Table
+from numpy.typing import NDArray
 
 from tessellar.errors import QueryError
 
@@ -134,16 +136,16 @@ class ArchiveTable(Table):  # type: ignore[misc]
             first, and if there is no row all that are known.
         """
         if columns is None:
-            seen = {name for row in rows for name in row}
+            seen = set[str]().union(*rows)
             names = [name for name in cls.known_columns if name in seen or not rows]
             names += sorted(name for name in seen - set(names) if not name.startswith("_"))
         else:
             names = list(columns)
         table = cls(masked=True)
         unreadable: dict[str, int] = {}
-        for name in names:
+        for name, values in zip(names, _by_column(rows, names), strict=True):
             info = cls.known_columns.get(name, ColumnInfo(str, None, ""))
-            table[name], failed = _column([row.get(name) for row in rows], info)
+            table[name], failed = _column(values, info)
             if failed:
                 unreadable[name] = failed
         if unreadable:
@@ -163,8 +165,9 @@ class ArchiveTable(Table):  # type: ignore[misc]
         for name in names:
             info = cls.known_columns.get(name, ColumnInfo(str, None, ""))
             parts = [table[name] if name in table.colnames else _missing(len(table), info) for table in tables]
-            data = np.ma.concatenate([np.ma.asarray(part) for part in parts])  # type: ignore[no-untyped-call]
-            joined[name] = MaskedColumn(data, unit=info.unit, description=info.description)
+            data = np.concatenate([np.ma.getdata(part) for part in parts])
+            mask = np.concatenate([np.ma.getmaskarray(part) for part in parts])
+            joined[name] = MaskedColumn(data, mask=mask, unit=info.unit, description=info.description)
         for table in tables:
             for name, failed in table.meta.get(_UNREADABLE, {}).items():
                 unreadable[name] = unreadable.get(name, 0) + failed
@@ -286,25 +289,50 @@ def curl_script(table: ProductTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _column(values: list[Any], info: ColumnInfo) -> tuple[MaskedColumn, int]:
+def _by_column(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Sequence[Any]]:
+    """Give the values of each column; None where a row has none."""
+    if len(names) > 1 and rows:
+        try:
+            yield from zip(*map(itemgetter(*names), rows), strict=True)
+            return
+        except KeyError:
+            pass  # not all rows have all columns
+    for name in names:
+        yield [row.get(name) for row in rows]
+
+
+def _column(values: Sequence[Any], info: ColumnInfo) -> tuple[MaskedColumn, int]:
     """Return the values as a column, and how many of them are not what the column holds: those are masked."""
-    missing = [value is None or value == "" or (info.kind is int and value == -999) for value in values]
-    empty = info.kind()
-    try:
-        data = [empty if gone else _as(info.kind, value) for value, gone in zip(values, missing, strict=True)]
-        failed = 0
-    except (ValueError, TypeError, OverflowError):
-        read = [None if gone else _readable(info.kind, value) for value, gone in zip(values, missing, strict=True)]
-        failed = sum(value is None for value in read) - sum(missing)
-        missing = [value is None for value in read]
-        data = [empty if value is None else value for value in read]
-    column = MaskedColumn(
-        np.array(data, dtype=_DTYPES[info.kind]),
-        mask=np.array(missing, dtype=bool),
-        unit=info.unit,
-        description=info.description,
-    )
-    return column, failed
+    read = _as_they_are(values, info.kind)
+    failed = 0
+    if read is None:
+        missing = [value is None or value == "" or (info.kind is int and value == -999) for value in values]
+        items = [None if gone else _readable(info.kind, value) for value, gone in zip(values, missing, strict=True)]
+        failed = sum(item is None for item in items) - sum(missing)
+        empty = info.kind()
+        data: NDArray[Any] = np.array([empty if item is None else item for item in items], dtype=_DTYPES[info.kind])
+        read = data, np.array([item is None for item in items], dtype=bool)
+    return MaskedColumn(read[0], mask=read[1], unit=info.unit, description=info.description), failed
+
+
+def _as_they_are(values: Sequence[Any], kind: type) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
+    """Return values and where they are missing, all at once; None if they have to be looked at one by one."""
+    kinds = set(map(type, values))
+    count, absent = len(values), type(None)
+    if kinds <= {absent}:
+        return np.zeros(count, dtype=_DTYPES[kind]), np.ones(count, dtype=bool)
+    if kind is str and kinds <= {str, absent}:
+        text = np.array(["" if value is None else value for value in values] if absent in kinds else values)
+        return text, text == ""
+    if kind is str and kinds == {int}:
+        return np.array(list(map(str, values))), np.zeros(count, dtype=bool)
+    if kind is int and kinds <= {int, absent} and all(value is None or abs(value) < 2**63 for value in values):
+        whole = np.array([-999 if value is None else value for value in values], dtype=np.int64)
+        return np.where(whole == -999, 0, whole), whole == -999
+    if (kind is float and kinds <= {float, int, absent}) or (kind is bool and kinds <= {bool, absent}):
+        gone = np.fromiter((value is None for value in values), bool, count)
+        return np.array([kind(0) if value is None else value for value in values], dtype=_DTYPES[kind]), gone
+    return None
 
 
 def _missing(count: int, info: ColumnInfo) -> MaskedColumn:
