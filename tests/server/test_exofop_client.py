@@ -55,3 +55,28 @@ def test_the_package_exofop_reads_tables_logs_in_and_downloads(tmp_path: Path) -
     assert said["private"]["OK"] == 1
     assert "OK" not in said["refused"]
     assert said["refused zips"] == {}
+
+
+def test_the_package_etta_reads_every_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    etta = pytest.importorskip("etta")
+    helpers = pytest.importorskip("etta.helpers")
+    made.make(tmp_path, note="on time")  # the package cannot read bars in free text either
+    with ServerThread(tmp_path) as archive:
+        monkeypatch.setattr(helpers, "base_url", f"{archive.url}/tess/")
+        tois = etta.download_toi()
+        assert sorted(tois.index) == [101.01, 1130.01, 1130.02, 1172.01, 1234.01]
+        assert int(tois.loc[1172.01, "TIC ID"]) == int(made.TEN_DIGITS)
+        assert len(etta.download_toi(toi=1130)) == 2
+        assert list(etta.download_tseries(target="TOI1130")["Tag"]) == [5903, 5734, 6038, 6038]
+        assert list(etta.download_tag_tseries("5903")["Telescope"]) == ["LCO-CTIO (1 m)"]
+        assert list(etta.download_spect(target=made.STAR)["Instrument"]) == ["CHIRON"]
+        assert list(etta.download_imaging(sort="date")["Image Type"]) == ["Speckle"]
+        assert list(etta.download_nearbytarget(made.STAR).index) == [int(made.STAR), 1027891301]
+        assert list(etta.download_stellarcomp()["Delta Mag"]) == [5.4]
+        assert list(etta.download_obsnotes(tic=made.STAR)["Username"]) == ["mlund"]
+        assert list(etta.download_user_tags("ada")["Tag ID"]) == [5903]
+        etta.download_toi(toi=101, output="csv", path=str(tmp_path / "toi.csv"))
+        assert (tmp_path / "toi.csv").read_text().startswith("TIC ID,TOI,")
+    assert "Fetching data from" in capsys.readouterr().out
