@@ -173,6 +173,21 @@ def test_the_page_of_pixels_sums_the_pipelines_aperture(real_data: Path) -> None
     assert any(isinstance(each, LineCollection) for each in figure.axes[0].collections)
 
 
+def test_the_page_of_a_frame_shows_the_pixels_that_see_the_sky(real_data: Path, tmp_path: Path) -> None:
+    figure = page(read(real_data / "backdrop_tess2018206192942-s0001-1-4-0120-s_ffic.fits"))
+    axes = figure.axes[0]
+    assert axes.images[0].get_array().shape == (128, 129)
+    assert axes.get_xlim() == (44.5, 173.5)
+    texts = [text.get_text() for text in figure.texts]
+    assert texts[0] == "s0001-1-4"
+    assert "frame 4697" in texts[1]
+    assert png_size(figure, tmp_path / "frame.png") > 20_000
+    # Of a whole CCD means of neighbouring pixels are drawn, at their places, with a scale bar of their size.
+    wide = plot_stamp(np.random.default_rng(1).normal(100, 1, (60, 60)), corner=(45, 1), step=30)
+    assert wide.get_xlim() == (44.5, 1844.5)
+    assert {text.get_text() for text in wide.texts} == {"1°"}
+
+
 def test_other_products_have_no_page(real_data: Path) -> None:
     cbv = read(real_data / "tess2019085135100-s0010-2-4-0140-s_cbv.fits")
     with pytest.raises(InputError, match="no page is drawn for a CBV"):

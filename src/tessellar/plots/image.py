@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # TESS pixels are 21 arcsec wide (TESS Instrument Handbook).
 _PIXEL_ARCSEC = 21.0
+# Lengths that a scale bar may have, arcmin.
+_BARS = (1, 2, 5, 10, 20, 30, 60, 120)
 
 
 def plot_stamp(
@@ -26,6 +28,7 @@ def plot_stamp(
     corner: tuple[int, int] = (1, 1),
     target: tuple[float, float] | None = None,
     label: str = "Mean flux (e$^-$ s$^{-1}$ pixel$^{-1}$)",
+    step: int = 1,
 ) -> Axes:
     """Show an image with an asinh stretch and the outline of an aperture.
 
@@ -43,6 +46,8 @@ def plot_stamp(
         1-based CCD column and row to mark.
     label : str
         Of the colour scale.
+    step : int
+        CCD pixels that each one of the image stands for, each way.
 
     Returns
     -------
@@ -63,7 +68,7 @@ def plot_stamp(
         raise InputError(f"cannot show an image of shape {image.shape}: no pixel has a finite value")
     ax = ax if ax is not None else new_axes(5.0, 4.4)
     rows, cols = image.shape
-    edges = (corner[0] - 0.5, corner[0] + cols - 0.5, corner[1] - 0.5, corner[1] + rows - 0.5)
+    edges = (corner[0] - 0.5, corner[0] + cols * step - 0.5, corner[1] - 0.5, corner[1] + rows * step - 0.5)
     low, middle, high = np.percentile(finite, [1.0, 50.0, 100.0 if finite.size < 4096 else 99.9])
     noise = 1.4826 * float(np.median(np.abs(finite - middle)))
     # Linear around the sky, logarithmic above: faint neighbours and the star's core both show.
@@ -84,7 +89,7 @@ def plot_stamp(
     ax.tick_params(labelsize=8, colors=INK)
     ax.ticklabel_format(useOffset=False)
     ax.locator_params(integer=True, nbins=7, min_n_ticks=1)
-    _scale_bar(ax, rows, cols, corner)
+    _scale_bar(ax, rows * step, cols * step, corner)
     return ax
 
 
@@ -122,9 +127,13 @@ def _scale_bar(ax: Axes, rows: int, cols: int, corner: tuple[int, int]) -> None:
         return
     from matplotlib.patheffects import withStroke
 
-    pixels = 60.0 / _PIXEL_ARCSEC
-    x, y = corner[0] + 0.2, corner[1] - 0.5 + 0.06 * rows
+    # An arcminute on stamps, and about a sixth of larger images.
+    wanted = cols * _PIXEL_ARCSEC / 60 / 6
+    length = max((each for each in _BARS if each <= wanted), default=_BARS[0])
+    pixels = length * 60.0 / _PIXEL_ARCSEC
+    name = f"{length} arcmin" if length < 60 else f"{length // 60}°"
+    x, y = corner[0] + max(0.2, 0.02 * cols), corner[1] - 0.5 + 0.06 * rows
     halo = [withStroke(linewidth=3, foreground="black", alpha=0.5)]
     ax.plot([x, x + pixels], [y, y], color="white", lw=2, solid_capstyle="butt", path_effects=halo)
-    ax.text(x + pixels / 2, y + 0.02 * rows, "1 arcmin", color="white", fontsize=8, ha="center", va="bottom",
+    ax.text(x + pixels / 2, y + 0.02 * rows, name, color="white", fontsize=8, ha="center", va="bottom",
             path_effects=halo)  # fmt: skip

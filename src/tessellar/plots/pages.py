@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import Corrupt, InputError
 from tessellar.plots.followup import contrast_page, followup_page
+from tessellar.plots.frame import frame_page
 from tessellar.plots.image import plot_stamp
 from tessellar.plots.lightcurve import FLUX_LABEL, TIME_LABEL, Series, flux_label, plot_series
 from tessellar.plots.style import DATA, INK, SECOND, THIRD, new_page, robust_limits, tidy
@@ -30,11 +31,11 @@ def page(model: Any) -> Figure:
     A light curve: flux over time with flagged cadences marked, the background, the centroid. A target pixel file: the
     mean image of the good cadences with the pipeline's aperture, the flux and the background summed in that aperture.
     The time series of a validation run: the light curve, and its events folded. A light curve from the ground: the
-    star, its comparison stars, airmass and seeing. A contrast curve.
+    star, its comparison stars, airmass and seeing. A contrast curve. A full-frame image: its science pixels.
 
     Parameters
     ----------
-    model : LightCurve, TargetPixelFile, ValidationTimeSeries, FollowupLightCurve or ContrastCurve
+    model : LightCurve, TargetPixelFile, ValidationTimeSeries, FullFrameImage, FollowupLightCurve or ContrastCurve
         From `tessellar.read`.
 
     Returns
@@ -53,7 +54,14 @@ def page(model: Any) -> Figure:
     >>> from tessellar.plots import page
     >>> page(tessellar.read("tess...s_lc.fits")).savefig("look.png")  # doctest: +SKIP
     """
-    from tessellar.products import ContrastCurve, FollowupLightCurve, LightCurve, TargetPixelFile, ValidationTimeSeries
+    from tessellar.products import (
+        ContrastCurve,
+        FollowupLightCurve,
+        FullFrameImage,
+        LightCurve,
+        TargetPixelFile,
+        ValidationTimeSeries,
+    )
 
     if isinstance(model, LightCurve):
         return _light_curve_page(model)
@@ -65,6 +73,8 @@ def page(model: Any) -> Figure:
         return followup_page(model)
     if isinstance(model, ContrastCurve):
         return contrast_page(model)
+    if isinstance(model, FullFrameImage):
+        return frame_page(model)
     raise InputError(f"no page is drawn for a {type(model).__name__}: give a light curve or a target pixel file")
 
 
