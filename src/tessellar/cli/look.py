@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def command(settings: Globals, what: tuple[str, ...], sector: int | None, kind: str, out: Path | None) -> int:
     """Draw one page of each file as a PNG.
 
-    Of light curves, target pixel files, full-frame images, time series of validation runs, prepared fields, follow-up tables.
+    Of light curves, target pixel files, full-frame images, time series of validation runs, prepared fields, follow-up
+    tables.
 
     A TARGET (a TIC id) is found in the archive and fetched first.
     """
