@@ -178,7 +178,7 @@ def test_a_full_disk_is_no_fault_of_a_source(two, tmp_path, monkeypatch):
     class Full:
         f_bavail, f_frsize = 10, 1000
 
-    monkeypatch.setattr("tessellar.net.job.os.statvfs", lambda _: Full)
+    monkeypatch.setattr("tessellar.net.disk.os.statvfs", lambda _: Full)
     assert isinstance(fetch(remote_of(*both(two)), tmp_path).error, NoSpace)
     assert two[1].requests == []
 

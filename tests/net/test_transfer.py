@@ -247,7 +247,7 @@ def test_a_file_that_cannot_fit_is_refused_before_its_first_byte(server, tmp_pat
     class Full:
         f_bavail, f_frsize = 10, 1000
 
-    monkeypatch.setattr("tessellar.net.job.os.statvfs", lambda _: Full)
+    monkeypatch.setattr("tessellar.net.disk.os.statvfs", lambda _: Full)
     (outcome,) = fetch(server, tmp_path, "a.dat")
     assert isinstance(outcome.error, NoSpace)
     assert "0.3 MB are to come" in str(outcome.error)

@@ -8,13 +8,10 @@ it. A failure that may pass is tried again.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from tessellar.config import Settings
@@ -23,8 +20,6 @@ from tessellar.errors import (
     ChangedUpstream,
     IntegrityError,
     Interrupted,
-    NoPermission,
-    NoSpace,
     RateLimited,
     StoreError,
     TessellarError,
@@ -33,14 +28,13 @@ from tessellar.errors import (
 )
 from tessellar.net.answer import Place, place_of, validator_of
 from tessellar.net.body import Receiver
+from tessellar.net.disk import check_room, disk_errors
 from tessellar.net.loop import in_thread
 from tessellar.net.retry import Budget
 from tessellar.net.sink import Claim, Kept, Partial, Received, Remote, Sink
 from tessellar.net.throttle import Throttle
 from tessellar.net.transport import Transport
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 # Tries of a source while there is another one to ask, and the longest pause (s) between them.
 _TRIES_BEFORE_ANOTHER = 2
 _PAUSE_BEFORE_ANOTHER = 5.0
@@ -233,7 +227,7 @@ class Job:
                 raise Interrupted(f"{remote.filename} changed in the archive while it was fetched")
             self._check_size(place)
             self._total = place.total or self._total
-            _check_room(partial.path, (place.total or 0) - place.start)
+            check_room(partial.path, (place.total or 0) - place.start)
             version = None if place.packed else validator_of(incoming)
             if incoming.status != 416:
                 await in_thread(means.pool, lambda: means.sink.begin(remote, version))
@@ -276,30 +270,6 @@ class Job:
         raise kind(
             f"{remote.filename}: {_host(remote.url)} has {total} bytes, not the {remote.size} that were asked for: "
             "it has changed there"
-        )
-
-
-@contextmanager
-def disk_errors(filename: str) -> Iterator[None]:
-    """Turn what the system says about a file into one of our errors."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise NoSpace(f"{filename}: the disk is full; free some space and run again") from error
-        if error.errno in _FORBIDDEN:
-            raise NoPermission(f"{error.filename or filename}: may not be written; choose another folder") from error
-        raise StoreError(f"{error.filename or filename}: {error.strerror or error}") from error
-
-
-def _check_room(path: Path, wanted: int) -> None:
-    """Refuse what cannot fit before its first bytes have filled the disk, so that smaller files still end whole."""
-    space = os.statvfs(path.parent)
-    free = space.f_bavail * space.f_frsize
-    if wanted > free > 0:
-        raise NoSpace(
-            f"{path.name.removesuffix('.part')}: {wanted / 1e6:.1f} MB are to come, but the disk is full: "
-            f"{free / 1e6:.1f} MB are left; free some space and run again"
         )
 
 

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from tessellar.config import Settings
 from tessellar.errors import Interrupted, StoreError, TessellarError, Unavailable
-from tessellar.net.job import Job, Means, Outcome, disk_errors
+from tessellar.net.disk import disk_errors
+from tessellar.net.job import Job, Means, Outcome
 from tessellar.net.loop import in_thread
 from tessellar.net.sink import Remote, Sink
 from tessellar.net.throttle import DOWN, Throttle

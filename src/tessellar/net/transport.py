@@ -37,13 +37,10 @@ from tessellar.net.discretion import keep_cookies_out_of_logs
 from tessellar.net.folder import open_file
 from tessellar.net.incoming import Incoming
 from tessellar.net.retry import retry_after_seconds
+from tessellar.net.sockets import LargeReads
 
 _TOO_LONG = frozenset({408, 504})
 _TRY_LATER = frozenset({425, 500, 502, 503})
-
-# Bytes that are taken from a socket at a time: the 64 KiB that httpcore takes by itself
-# cost a third more processor time for files of some MB.
-_READ_SIZE = 256 * 1024
 
 # Under this name a request carries the headers that only one origin may see.
 _PRIVATE = "tessellar.private"
@@ -239,30 +236,8 @@ class _Direct(httpx.AsyncHTTPTransport):
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,
-            network_backend=_LargeReads(),
+            network_backend=LargeReads(),
         )
-
-
-class _LargeReads(httpcore.AnyIOBackend):
-    """Sockets whose `read` brings more at once than was asked for; httpcore takes any number of bytes."""
-
-    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
-        """Connect, and wrap the connection."""
-        return _LargeStream(await super().connect_tcp(*args, **options))
-
-
-class _LargeStream(httpcore.AsyncNetworkStream):
-    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
-        self._inner = inner
-        self.write = inner.write  # type: ignore[method-assign]
-        self.aclose = inner.aclose  # type: ignore[method-assign]
-        self.get_extra_info = inner.get_extra_info  # type: ignore[method-assign]
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return await self._inner.read(max(max_bytes, _READ_SIZE), timeout)
-
-    async def start_tls(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
-        return _LargeStream(await self._inner.start_tls(*args, **options))
 
 
 def _certificates() -> SSLContext:
