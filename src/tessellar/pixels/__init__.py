@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from tessellar.pixels.response import GriddedResponse, MissionPRF, PixelResponse, add_stars
     from tessellar.pixels.stack import FrameStack
     from tessellar.pixels.stamp import AperturePixel, PixelFlag, PixelSource, Span, Stamp
+    from tessellar.pixels.stampsky import StampSky, measure_stamp_sky
     from tessellar.pixels.starmodel import StarModel
     from tessellar.pixels.stars import StarField
     from tessellar.pixels.targetpixel import TargetPixelSource
 
 _HOMES = {
+    "StampSky": "stampsky",
+    "measure_stamp_sky": "stampsky",
     "ArchiveCubeSource": "archivecube",
     "CubeSource": "cube",
     "write_cube": "cube",
@@ -74,6 +77,7 @@ __all__ = [
     "Sky",
     "Span",
     "Stamp",
+    "StampSky",
     "StarField",
     "StarModel",
     "TargetPixelSource",
@@ -83,6 +87,7 @@ __all__ = [
     "measure_backgrounds",
     "measure_jointly",
     "measure_pointing",
+    "measure_stamp_sky",
     "prepare",
     "write_cube",
 ]
