@@ -162,8 +162,13 @@ def fetch_remotes(
     def again(some: list[Remote]) -> Manifest:
         return fetch_remotes(some, folder, flat=flat, layout=layout, deadline=deadline, listener=listener)
 
-    _transfer(remotes, remotes, store, outcomes, listener, deadline, again)
-    return Manifest.from_outcomes(remotes, outcomes, again)
+    try:
+        _transfer(remotes, remotes, store, outcomes, listener, deadline, again)
+        return Manifest.from_outcomes(remotes, outcomes, again)
+    except FetchInterrupted:
+        raise
+    except KeyboardInterrupt as error:  # when all was settled, and nothing but told
+        raise FetchInterrupted(Manifest.from_outcomes(remotes, outcomes, again)) from error
 
 
 def _transfer(
