@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from tessellar.products.exofopfolder import read_table, table_text
+from tessellar.products.exofoptables import PROPRIETARY
 from tessellar.products.exofopusers import Account, accounts_text, read_accounts
 from tests import exofopfolder as made
 
@@ -16,6 +17,8 @@ EXAMPLE = "123456789"
 #: Tags that the examples need besides those of `tests.exofopfolder`.
 MORE_TAGS = ("6101", "6102")
 EXAMPLE_TAGS = ("7001", "7002", "7003", "7004", "7005", "7006")
+#: A tag one of whose files is for a group only.
+MIXED_TAG = "6201"
 #: Zips that are sent as they are.
 FLAT, NESTED, MANY_FOLDERS = "8001", "8002", "8003"
 CLIMBING, ABSOLUTE, LINKED, BOMB, CUT = "8011", "8012", "8013", "8014", "8015"
@@ -31,6 +34,14 @@ def make(root: Path) -> Path:
     for tag in (*MORE_TAGS, *EXAMPLE_TAGS):
         (folder / "tags" / tag).mkdir()
         (folder / "tags" / tag / "notes.txt").write_text(f"Notes of tag {tag}.\n")
+    (folder / "tags" / MIXED_TAG).mkdir()
+    for name in ("public.txt", "proprietary.txt"):
+        (folder / "tags" / MIXED_TAG / name).write_text(name)
+    files = [
+        {"File Name": "public.txt", "File ID": "62010", "TIC": made.SECOND, "Tag": MIXED_TAG, "User": "ada"},
+        {"File Name": "proprietary.txt", "File ID": "62011", "TIC": made.SECOND, "Tag": MIXED_TAG, "User": "ada"},
+    ]
+    _append(folder / "files.csv", [files[0], {**files[1], "Group": "tfopwg", PROPRIETARY: "Y"}])
     for tag, content in zips().items():
         (folder / "tags" / f"{tag}.zip").write_bytes(content)
     accounts = [*read_accounts(folder).values(), Account.create(LOVELACE, HER_PASSWORD, ["tfopwg"], cost=2**4)]

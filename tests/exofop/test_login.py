@@ -236,6 +236,22 @@ def test_a_tag_of_another_user_is_not_there_and_one_of_the_group_is(
     assert "does not show them to you" in counts.of(ADAS_TAG).message
 
 
+def test_what_the_public_was_given_does_not_hide_what_a_user_may_see(
+    site: Site, lovelace: ExoFOPAuthenticator, tmp_path: Path
+) -> None:
+    system = System(tic=STAR)
+    folder = tmp_path / made.MIXED_TAG
+    public = SystemDownloader(system, target_dir=str(tmp_path))
+    assert public.download(made.MIXED_TAG) == {DownloadStatus.OK: 1}
+    assert [path.name for path in folder.iterdir()] == ["public.txt"]
+    mine = SystemDownloader(system, target_dir=str(tmp_path), authenticator=lovelace)
+    assert mine.download(made.MIXED_TAG).of(made.MIXED_TAG).attempts == 1
+    assert sorted(path.name for path in folder.iterdir()) == ["proprietary.txt", "public.txt"]
+    assert mine.download(made.MIXED_TAG).of(made.MIXED_TAG).message == "already here"
+    assert public.download(made.MIXED_TAG).of(made.MIXED_TAG).message == "already here"
+    assert sorted(path.name for path in folder.iterdir()) == ["proprietary.txt", "public.txt"]
+
+
 # Cookies and other hosts
 
 

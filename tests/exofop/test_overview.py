@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from tessellar.errors import ArchiveError, InputError, TessellarError
+from tessellar.errors import ArchiveError, ConfigError, InputError, TessellarError
 from tessellar.exofop import TIC, TOI, System, ctoi_table, overview, read_exofop_table, toi_table
 from tessellar.exofop.snapshots import Snapshots
 from tessellar.server import ServerThread
@@ -250,6 +250,15 @@ def _seconds(work: object) -> float:
     started = time.perf_counter()
     work()  # type: ignore[operator]
     return time.perf_counter() - started
+
+
+def test_the_setting_says_where_exofop_is(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TESSELLAR_ARCHIVE", "mast")
+    monkeypatch.setenv("TESSELLAR_EXOFOP", site.base.rstrip("/"))
+    assert TOI("1130").exists()
+    monkeypatch.setenv("TESSELLAR_EXOFOP", "exofop")
+    with pytest.raises(ConfigError, match="give a URL"):
+        TOI("1130").exists()
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(

@@ -57,7 +57,7 @@ def changes(older: Table, newer: Table, *, key: str = "TOI") -> Table:
 
 
 def _rows_by(table: Table, key: str) -> dict[float, int]:
-    return {float(value): row for row, value in enumerate(table[key].tolist())}
+    return {float(value): row for row, value in enumerate(table[key].tolist()) if value is not None}
 
 
 def _cells(column: Any, rows: list[int]) -> list[Any]:

@@ -95,7 +95,33 @@ class TagCounter(Counter[DownloadStatus]):
 
 
 class ZipStore(Store):
-    """A folder of downloads; a zip that would become too large is refused before it is read."""
+    """A folder of downloads from ExoFOP.
+
+    What one gets under a name depends on who asks: a name is followed by ``#`` and the user, if there is one. What
+    a user was given will do for the public, but not the other way round. A zip that would become too large is
+    refused before it is read.
+    """
+
+    def recall(self, remote: Remote) -> Kept | None:
+        """Return the file if it is here unchanged, and holds all that whoever asks may see."""
+        kept = super().recall(remote)
+        other = self._of_another(remote) if kept is None else None
+        if other is not None and "#" not in remote.uri:
+            return super().recall(replace(remote, uri=other))
+        return kept
+
+    def has(self, remote: Remote) -> Kept | None:
+        """Return the file if it is here and whole; one that somebody else was given stays until the new one is here."""
+        if self._of_another(remote) is not None and "#" in remote.uri:
+            return None
+        return super().has(remote)
+
+    def _of_another(self, remote: Remote) -> str | None:
+        """Return the name under which somebody else was given this file, if it is here."""
+        entry = self.ledger.find(remote.filename)
+        if entry is None or entry.uri == remote.uri or entry.uri.partition("#")[0] != remote.uri.partition("#")[0]:
+            return None
+        return entry.uri
 
     def commit(self, remote: Remote, received: Received) -> Kept:
         """Verify and keep a file, as any store does, but not a zip bomb."""

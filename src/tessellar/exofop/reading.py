@@ -17,7 +17,7 @@ _NEIGHBOURS = "gaia dr2"
 
 
 def read_exofop_table(path: str | os.PathLike[str]) -> Table:
-    """Open a saved table of ExoFOP, pipe or comma, of whichever page and year.
+    r"""Open a saved table of ExoFOP, pipe or comma, of whichever page and year.
 
     Parameters
     ----------
@@ -36,6 +36,15 @@ def read_exofop_table(path: str | os.PathLike[str]) -> Table:
         If there is no such file.
     UnexpectedReply
         If it is no such table.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from tessellar.exofop import read_exofop_table
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "spectra.pipe")
+    >>> _ = path.write_text("TIC ID|Telescope|Spectral resolution|Tag\n4711|FLWO (1.5 m)|44k|97552\n")
+    >>> read_exofop_table(path)["Spectral resolution"].tolist()
+    [44000.0]
     """
     path = Path(path)
     try:

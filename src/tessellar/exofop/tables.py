@@ -220,6 +220,14 @@ class OverviewTableAccessor:
         A TIC id, or a TOI.
     target_dir : str
         If this folder exists, the table is saved there when it comes, as CSV.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tessellar.exofop import ExofopTable, OverviewTableAccessor
+    >>> spectra = OverviewTableAccessor(ExofopTable("spectroscopy"), "TOI1130", tempfile.mkdtemp())
+    >>> spectra.tags.tolist()
+    [4711]
     """
 
     def __init__(self, table_loader: ExofopTable, target: str | TargetTables, target_dir: str = ".") -> None:

@@ -241,7 +241,8 @@ class TagDownloader:
         for tag, (page, term, value, name) in wanted.items():
             url = f"{base}{page}?{term}={quote(value, safe='')}"
             private = self.authenticator.private_headers(url) if self.authenticator is not None else {}
-            remotes[tag] = Remote(f"exofop:{page}/{value}", url, name, "ExoFOP", value, private=private)
+            who = f"#{self.authenticator.username}" if self.authenticator is not None else ""
+            remotes[tag] = Remote(f"exofop:{page}/{value}{who}", url, name, "ExoFOP", value, private=private)
         outcomes = self.downloader.fetch(list(remotes.values()), folder) if remotes else []
         by_uri = {outcome.remote.uri: outcome for outcome in outcomes}
         return {tag: by_uri[remote.uri] for tag, remote in remotes.items()}

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from tessellar.errors import Corrupt, NoPermission, NoSpace, ProductError
+from tessellar.errors import Corrupt, MissingInput, NoPermission, NoSpace, ProductError
 
 _BLOCK = 1 << 20
 _MARK = ".unpacking"
@@ -123,6 +123,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise Corrupt(f"{path}: a broken zip file ({error}); download it again") from error
     except RuntimeError as error:
         raise ProductError(f"{path}: cannot be unpacked ({error})") from error
+    except FileNotFoundError as error:
+        raise MissingInput(f"{path}: no such file") from error
+    except OSError as error:
+        raise NoPermission(f"{path}: cannot be read ({error.strerror})") from error
 
 
 @contextmanager
