@@ -294,6 +294,16 @@ def test_three_columns_without_names(tmp_path: Path) -> None:
     assert "69 s" in curve.doubts[0]
 
 
+def test_flux_that_was_worked_on_is_the_second_choice(tmp_path: Path) -> None:
+    head = "BJD_TDB\trel_flux_T1_n\trel_flux_err_T1_n\trel_flux_T1\trel_flux_err_T1\trel_flux_C2_n"
+    both = curve_of(tmp_path, table(head, TIMES, ONES, ONES / 50, 2 * ONES, ONES / 100, ONES))
+    assert (both.flux_column, both.stars, list(both.comparisons)) == ("rel_flux_T1", ("T1", "C2"), ["C2"])
+    np.testing.assert_array_equal(both.flux_err, ONES / 100)
+    one = curve_of(tmp_path, table("BJD_TDB\trel_flux_T1_fn\trel_flux_err_T1_fn", TIMES, ONES, ONES / 50))
+    assert one.flux_column == "rel_flux_T1_fn"
+    np.testing.assert_array_equal(one.flux_err, ONES / 50)
+
+
 def test_a_light_curve_without_errors(tmp_path: Path) -> None:
     curve = curve_of(tmp_path, table("BJD_TDB,Flux", TIMES, ONES, separator=","))
     assert np.isnan(curve.flux_err).all()

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 _BTJD_ORIGIN = 2457000.0
-# A star of AstroImageJ: T targets, C comparisons; `_n`, `_fn`, `_d` are its detrended and normalised copies.
-_STAR = re.compile(r"rel_flux_(?P<star>[TC]\d+)", re.ASCII)
+# A star of AstroImageJ: T targets, C comparisons; copies that were normalised, detrended or fitted have endings.
+_ENDINGS = ("", "_n", "_dn", "_d", "_fn", "_dfn")
+_STAR = re.compile(rf"rel_flux_(?P<star>[TC]\d+)(?:{'|'.join(_ENDINGS)})", re.ASCII)
 _FLUX = ("flux", "rel_flux", "flux_star_0", "relative_flux", "normflux", "norm_flux", "flux_norm")
 _FLUX_ERR = ("err", "error", "flux_err", "errflux", "rel_flux_err", "flux_err_star_0", "relative_flux_err",
              "fluxerr", "flux_error", "e_flux", "sigma")  # fmt: skip
@@ -63,6 +64,8 @@ class FollowupLightCurve:
         What its name tells, where it is named as observers should.
     star : str
         The star of the flux: ``T1``, or another of the file's targets where it has no first; empty in plainer tables.
+    flux_column : str
+        The column of the flux; where AstroImageJ's table has it, the one that was neither normalised nor detrended.
     time_axis : TimeAxis
         The times with their system, and what speaks against them.
 
@@ -89,12 +92,13 @@ class FollowupLightCurve:
         self._lower = {name.lower(): name for name in reversed(table.columns)}
         self.path: Path = table.path
         self.name: FollowupName | None = match_followup_name(self.path.name)
-        fluxes = [match["star"] for column in table.columns if (match := _STAR.fullmatch(column))]
-        targets = [star for star in fluxes if star.startswith("T")]
+        targets = [star for star in self.stars if star.startswith("T")]
         self.star = "T1" if "T1" in targets else next(iter(targets), "")
-        self._flux_column = f"rel_flux_{self.star}" if self.star else self._first(*_FLUX)
-        if self._flux_column is None:
+        flux, error = self._columns_of(self.star) if self.star else (self._first(*_FLUX), self._first(*_FLUX_ERR))
+        if flux is None:
             raise Unrecognised(f"{self.path}: a table, but no column of it is a flux ({self._some_columns()})")
+        self.flux_column = flux
+        self._error_column = error
         self.time_axis = self._times()
 
     def __len__(self) -> int:
@@ -165,24 +169,29 @@ class FollowupLightCurve:
 
     @cached_property
     def flux(self) -> FloatArray:
-        """The flux of the star, relative to that of the comparison stars; not normalised."""
-        return self._table.numbers(str(self._flux_column))
+        """The flux of the star, relative to that of the comparison stars; as it is in `flux_column`."""
+        return self._table.numbers(self.flux_column)
 
     @cached_property
     def flux_err(self) -> FloatArray:
         """The 1-sigma error of `flux`; NaN where the file has none."""
-        column = self._lower.get(f"rel_flux_err_{self.star}".lower()) if self.star else self._first(*_FLUX_ERR)
-        return self._table.numbers(column) if column else np.full(len(self), np.nan)
+        return self._numbers(self._error_column)
 
     @cached_property
     def comparisons(self) -> dict[str, tuple[FloatArray, FloatArray]]:
         """Flux and error of each comparison star (``C2``, ``C3`` …), each relative to the others."""
-        return {star: self._of_star(star) for star in self.stars if star.startswith("C")}
+        found = {}
+        for star in self.stars:
+            if star.startswith("C"):
+                flux, error = self._columns_of(star)
+                found[star] = self._numbers(flux), self._numbers(error)
+        return found
 
     @property
     def stars(self) -> tuple[str, ...]:
         """All stars that were measured, as ``T1``, ``C2``; empty in plainer tables."""
-        return tuple(match["star"] for column in self.columns if (match := _STAR.fullmatch(column)))
+        found = (match["star"] for column in self.columns if (match := _STAR.fullmatch(column)))
+        return tuple(dict.fromkeys(found))
 
     def beside(self, name: str) -> FloatArray | None:
         """What stands beside the flux, by a name of `BESIDE`, as ``airmass`` or ``fwhm``; None if it is not there."""
@@ -244,10 +253,16 @@ class FollowupLightCurve:
     def _first(self, *names: str) -> str | None:
         return next((self._lower[name] for name in names if name in self._lower), None)
 
-    def _of_star(self, star: str) -> tuple[FloatArray, FloatArray]:
-        flux = self.column(f"rel_flux_{star}")
-        error = self._lower.get(f"rel_flux_err_{star}".lower())
-        return flux, self._table.numbers(error) if error else np.full(len(self), np.nan)
+    def _columns_of(self, star: str) -> tuple[str | None, str | None]:
+        """The columns of a star's flux and error: the ones that nobody has worked on, where the file has them."""
+        for ending in _ENDINGS:
+            flux = self._lower.get(f"rel_flux_{star}{ending}".lower())
+            if flux is not None:
+                return flux, self._lower.get(f"rel_flux_err_{star}{ending}".lower())
+        return None, None
+
+    def _numbers(self, column: str | None) -> FloatArray:
+        return self._table.numbers(column) if column else np.full(len(self), np.nan)
 
     def _times(self) -> TimeAxis:
         keys = [key for key in self._lower if is_time(key)]
