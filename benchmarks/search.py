@@ -220,11 +220,11 @@ def race(url: str, targets: list[tuple[str, float, float]], obsids: list[str]) -
     """Let both clients read the same rows, in turn."""
     tasks = {"sector": ["2"], "20 targets": [name for name, _, _ in targets[1:21]], "products": obsids}
     found: dict[str, dict[str, Any]] = {}
-    first = targets[0][0]
     with tempfile.TemporaryDirectory() as home:
         Path(home, "astroquery.cfg").write_text(f"[mast]\nserver = {url}\n")
         environ = {**os.environ, "ASTROPY_CONFIG_DIR": home, "ASTROPY_CACHE_DIR": home, "XDG_CACHE_HOME": home}
         for task, values in tasks.items():
+            told_first = json.dumps([targets[0][0], *values])
             runs: dict[str, list[dict[str, Any]]] = {"tessellar": [], "astroquery": []}
             for _ in range(3):
                 for tool, told in runs.items():
@@ -235,7 +235,7 @@ def race(url: str, targets: list[tuple[str, float, float]], obsids: list[str]) -
                         stdout=subprocess.PIPE,
                         text=True,
                         env=environ,
-                        input=json.dumps([targets[0][0], *values]),
+                        input=told_first,
                     )
                     told.append(json.loads(done.stdout.splitlines()[-1]))
             found[task] = {
