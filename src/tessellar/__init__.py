@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tessellar import exofop
-    from tessellar.access import Observations, dataset, dv_runs, fetch, list_products, observability, resolve, search
+    from tessellar.access import (
+        Observations,
+        dataset,
+        dv_runs,
+        fetch,
+        footprint,
+        lightcurves_in,
+        list_products,
+        observability,
+        resolve,
+        search,
+    )
     from tessellar.exofop import TIC, TOI, System
+    from tessellar.mission import SkyRegion
     from tessellar.products import read
     from tessellar.store import Store
     from tessellar.targets import Field
@@ -24,6 +36,9 @@ _HOMES = {
     "dataset": "tessellar.access",
     "dv_runs": "tessellar.access",
     "list_products": "tessellar.access",
+    "footprint": "tessellar.access",
+    "lightcurves_in": "tessellar.access",
+    "SkyRegion": "tessellar.mission",
     "fetch": "tessellar.access",
     "resolve": "tessellar.access",
     "read": "tessellar.products",
@@ -39,12 +54,15 @@ __all__ = [
     "TOI",
     "Field",
     "Observations",
+    "SkyRegion",
     "Store",
     "System",
     "dataset",
     "dv_runs",
     "exofop",
     "fetch",
+    "footprint",
+    "lightcurves_in",
     "list_products",
     "observability",
     "read",

@@ -36,7 +36,7 @@ def _check_outline(path):
     region, centre_ra, centre_dec = _outline_of(path)
     with fits.open(path) as hdus:
         wcs, (rows, columns) = WCS(hdus[1].header), hdus[1].shape
-    left = 44.5
+    left = 0.5
     corners = [(left, 0.5), (columns + 0.5, 0.5), (columns + 0.5, rows + 0.5), (left, rows + 0.5), (left, 0.5)]
     expected = wcs.all_pix2world(corners, 1)
     found = np.array([float(word) for word in region.split()[1:]]).reshape(-1, 2)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from astropy.io import fits
 
 from tessellar.mission import footprint, locate
-from tessellar.server import ServerThread
+from tessellar.server import Index, ServerThread
+from tessellar.server.regions import touches
 from tessellar.targets import Field
 from tests.server import folder as made
 from tests.server.folder import DEC, RA
@@ -62,6 +64,20 @@ def test_where_images_are_held_only_they_count(tmp_path):
         ra, dec = (float(x.mean()) for x in footprint(Field(1, 1, 2)))
         assert [place.field for place in locate(ra, dec, [1])] == [Field(1, 1, 2)]
         assert fields(httpx.post(archive.url + SECTOR, data={"ra": ra, "dec": dec})) == []
+
+
+def test_an_image_without_a_projection_of_its_own_has_the_outline_of_its_ccd(tmp_path):
+    hdu = fits.PrimaryHDU()
+    hdu.header["TELESCOP"] = "TESS"
+    hdu.writeto(tmp_path / "tess-s0002-1-3-cube.fits")
+    index = Index(tmp_path, index_path=":memory:")
+    index.refresh()
+    ((region, ra, dec),) = index.select("SELECT s_region, s_ra, s_dec FROM observations")
+    index.close()
+    assert touches(region, ra, dec, 0)
+    (place,) = locate(ra, dec, [2])
+    assert place.field == Field(2, 1, 3)
+    assert (place.column, place.row) == pytest.approx(((45 + 2092) / 2, (1 + 2048) / 2), abs=0.1)
 
 
 @pytest.mark.parametrize("asked", [{}, {"ra": 1}, {"ra": "x", "dec": 2}, {"ra": 1, "dec": 95}, {"ra": 1, "dec": "nan"}])

@@ -7,7 +7,9 @@ from tessellar.access.catalogue import save_stars, stars
 from tessellar.access.choosing import which_light_curve
 from tessellar.access.cutouts import Cutouts, cutout_fields, fetch_cutouts
 from tessellar.access.fetching import FetchInterrupted, fetch
+from tessellar.access.footprints import Footprint, footprint
 from tessellar.access.observations import Observations, ObservationsFace
+from tessellar.access.regions import lightcurves_in
 from tessellar.access.resolving import Resolved, resolve
 from tessellar.access.saving import Saved, save_observations
 from tessellar.access.searching import list_products, search
@@ -18,6 +20,7 @@ __all__ = [
     "Cutouts",
     "DVRuns",
     "FetchInterrupted",
+    "Footprint",
     "Observations",
     "ObservationsFace",
     "Resolved",
@@ -27,6 +30,8 @@ __all__ = [
     "dv_runs",
     "fetch",
     "fetch_cutouts",
+    "footprint",
+    "lightcurves_in",
     "list_products",
     "observability",
     "resolve",

@@ -41,6 +41,7 @@ _COMMANDS = {
     "fetch": ("tessellar.cli.fetch", "Download files, verified."),
     "cutout": ("tessellar.cli.cutout", "Cut-outs of the full-frame images, made to order."),
     "dv": ("tessellar.cli.dv", "Validation runs of a star: sectors, inputs, events, which supersedes which."),
+    "tap": ("tessellar.cli.tap", "Ask the archive's TAP service in ADQL."),
     "dataset": ("tessellar.cli.dataset", "Write down what a study uses, and rebuild it anywhere."),
     "exofop": ("tessellar.cli.exofop", "TOIs, tables, tagged files and login of ExoFOP."),
     "store": ("tessellar.cli.store", "Verify, clean, measure or adopt a folder of files."),

@@ -9,6 +9,8 @@ import click
 
 from tessellar.cli.main import Globals
 
+_WITH_FOOTPRINT = ("sector", "cadence", "author")
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = [
@@ -23,6 +25,11 @@ _OPTIONS = [
     click.option("--author", metavar="A", help="Only this pipeline: SPOC, TESS-SPOC, QLP ..."),
     click.option("--camera", type=click.IntRange(1, 4), help="Only this camera."),
     click.option("--ccd", type=click.IntRange(1, 4), help="Only this CCD."),
+    click.option(
+        "--footprint",
+        metavar="S-C-D|REGION",
+        help="Light curves of all stars in the footprint of a CCD, as in 1-1-2, or in a region; in every sector.",
+    ),
     click.option("--position", metavar="'RA DEC'", help="Centre of a cone (ICRS, degrees), in place of a target."),
     click.option("--time", nargs=2, metavar="FIRST LAST", help="Only what overlaps with these days (ISO or MJD, UTC)."),
     click.option(
@@ -54,9 +61,33 @@ def selected(settings: Globals, **chosen: Any) -> Any:
     """Search with the chosen options; return the table of files."""
     from tessellar.access import list_products, search
 
+    region = chosen.pop("footprint", None)
+    if region is not None:
+        return _in_footprint(settings, region, chosen)
     with settings.progress() as listener:
         observations = search(archive=settings.archive, listener=listener, **criteria(**chosen))
         return list_products(observations, kind=chosen["kind"], listener=listener)
+
+
+def _in_footprint(settings: Globals, region: str, chosen: dict[str, Any]) -> Any:
+    from tessellar.access import lightcurves_in
+
+    kind = chosen.pop("kind", None)
+    other = [name for name, value in chosen.items() if value not in (None, ()) and name not in _WITH_FOOTPRINT]
+    if other or kind not in (None, "lightcurve"):
+        named = f"--kind {kind}" if not other else other[0] if other[0] == "target" else f"--{other[0]}"
+        raise click.UsageError(
+            f"--footprint lists light curves, and goes with --sector, --cadence, --author; not {named}"
+        )
+    with settings.progress() as listener:
+        return lightcurves_in(
+            region,
+            sectors=chosen.get("sector"),
+            cadence=chosen.get("cadence"),
+            author=chosen.get("author"),
+            archive=settings.archive,
+            listener=listener,
+        )
 
 
 def _time(text: str) -> str | float:

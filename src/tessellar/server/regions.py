@@ -18,9 +18,6 @@ Vector = tuple[float, float, float]
 #: Footprint radius that MAST gives to a star (5 arcsec), in degrees.
 STAR_RADIUS = 0.00138889
 
-# Science pixels of a full-frame image, 1-based: columns 45 to 2092, rows 1 to 2048.
-_FIRST_COLUMN, _LAST_COLUMN, _LAST_ROW = 45, 2092, 2048
-
 
 def circle(ra: float, dec: float, radius: float = STAR_RADIUS) -> str:
     """Write a circle as STC-S, all in degrees."""
@@ -43,17 +40,17 @@ def image_outline(keys: Keys) -> tuple[str, float, float] | None:
 
     The gnomonic projection (Calabretta & Greisen 2002, A&A 395, 1077) after the
     SIP polynomial (Shupe et al. 2005, ASPC 347, 491), of the outer edges of
-    the science pixels; None where the header has no such WCS.
+    the image, virtual columns and rows counted, as MAST lists it; None where the
+    header has no such WCS.
     """
     if not str(keys.get("CTYPE1") or "").startswith("RA---TAN"):
         return None
     try:
         columns, rows = float(keys["NAXIS1"] or 0), float(keys["NAXIS2"] or 0)
-        left = _FIRST_COLUMN - 0.5 if columns > _FIRST_COLUMN else 0.5
-        right, top = min(columns, _LAST_COLUMN) + 0.5, min(rows, _LAST_ROW) + 0.5
-        corners = ((left, 0.5), (right, 0.5), (right, top), (left, top), (left, 0.5))
+        right, top = columns + 0.5, rows + 0.5
+        corners = ((0.5, 0.5), (right, 0.5), (right, top), (0.5, top), (0.5, 0.5))
         outline = [_sky(keys, x, y) for x, y in corners]
-        ra, dec = _sky(keys, (left + right) / 2, (0.5 + top) / 2)
+        ra, dec = _sky(keys, (columns + 1) / 2, (rows + 1) / 2)
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     return "POLYGON " + " ".join(f"{a:.6f} {d:.6f}" for a, d in outline), ra, dec
