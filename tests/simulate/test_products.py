@@ -107,10 +107,9 @@ def test_reported_values_are_the_injected_ones_within_their_errors(sky, run):
     assert tce.source == "transit fit"
     cycles = (row["epoch"] - truth["epoch"]) / truth["period"]
     late = (cycles - round(cycles)) * truth["period"]
-    spread = np.hypot(row["epoch_err"], round(cycles) * 0)
     for name, value, expected, error in (
         ("period", row["period"], truth["period"], row["period_err"]),
-        ("epoch", late, 0.0, spread),
+        ("epoch", late, 0.0, row["epoch_err"]),
         ("depth", row["depth"], 1e6 * truth["depth"], row["depth_err"]),
         ("duration", row["duration"], 24 * truth["duration"], row["duration_err"]),
         ("radius ratio", row["radius_ratio"], 0.06, row["radius_ratio_err"]),
@@ -118,7 +117,7 @@ def test_reported_values_are_the_injected_ones_within_their_errors(sky, run):
         assert abs(value - expected) < 4.5 * error, name
     assert row["depth_err"] < 0.02 * row["depth"]
     assert row["odd_even_significance"] > 1e-4
-    assert row["offset_tic"] < 4 * np.hypot(row["offset_tic_err"], 0)
+    assert row["offset_tic"] < row["offset_tic_err"]
     assert row["secondary_mes"] < 5
     assert not row["eclipsing_binary"]
 

@@ -28,6 +28,7 @@ _VERSION = "v01"
 LOW_PRECISION = 4096
 # Radii of the apertures, px, and of the ring about each in which the sky is measured: best, smaller, larger.
 _BEST, _SMALL, _LARGE = (3.0, 4.0, 5.0), (2.5, 4.0, 5.0), (3.5, 4.0, 5.0)
+_APERTURES = {"best": _BEST, "small": _SMALL, "large": _LARGE}
 # Length of the high-pass filter, d.
 _SMOOTH_DAYS = 1.5
 _BTJD_TO_MJD = 56999.5
@@ -98,7 +99,7 @@ def _rows(observation: Observation, count: int) -> NDArray[Any] | None:
         total = np.bincount(index, np.where(usable, values, 0.0))
         return np.asarray(total[kept] / taken[kept], dtype=np.float64)
 
-    fluxes = {key: mean(_flux(observation, radii)) for key, radii in _apertures().items()}
+    fluxes = {key: mean(_flux(observation, radii)) for key, radii in _APERTURES.items()}
     error = np.median(np.sqrt(_flux(observation, _BEST, variance=True)[usable])) / np.sqrt(count)
     rows = np.zeros(int(kept.sum()), _TYPE)
     rows["TIME"] = mean(np.nan_to_num(observation.btjd)) + time_lag("QLP", observation.spot.field.sector, _VERSION)
@@ -115,10 +116,6 @@ def _rows(observation: Observation, count: int) -> NDArray[Any] | None:
     rows["SAP_BKG"] = mean(observation.flux[:, ring].mean(axis=1, dtype=np.float64))
     rows["SAP_BKG_ERR"] = mean(observation.flux[:, ring].std(axis=1, dtype=np.float64)) / np.sqrt(ring.sum())
     return rows
-
-
-def _apertures() -> dict[str, tuple[float, float, float]]:
-    return {"best": _BEST, "small": _SMALL, "large": _LARGE}
 
 
 def _distance(observation: Observation) -> FloatArray:

@@ -66,7 +66,7 @@ _MOTION_MAS, _FAST_MAS, _FAST_SHARE = 12.0, 180.0, 0.05
 _NEAR_ARCSEC = 42.0
 # G - T of a Sun-like star (Stassun et al. 2019).
 _GAIA_COLOUR = 0.43
-_DUPLICATES, _ARTIFACTS = 3, 2
+_DUPLICATES = 3
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _others(rows: list[dict[str, Any]], sky: Sky, rng: np.random.Generator) -> l
             }
         )  # fmt: skip
     bright = min(sky.stars, key=lambda star: star.tmag)
-    for sign in (1, -1)[:_ARTIFACTS]:
+    for sign in (1, -1):
         others.append(
             {
                 "version": "20171221", "objType": "STAR", "typeSrc": "2mass", "POSflag": "2mass",
