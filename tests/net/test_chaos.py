@@ -19,11 +19,14 @@ from tests.webserver import FileServer, Misbehaviour, running
 SETTINGS = Settings(retry_wait=0.002, attempts=12, connect_timeout=2.0, idle_timeout=0.4)
 
 
-def fetch(server: FileServer, folder: Path, settings: Settings = SETTINGS) -> list[Outcome]:
+def fetch(server: FileServer, folder: Path, settings: Settings = SETTINGS, *, digests: bool = False) -> list[Outcome]:
     remotes = [
         Remote(f"mast:TESS{path}", server.url + path, path[1:], "TESS", path[1:8], size=len(content))
         for path, content in server.files.items()
     ]
+    if digests:
+        sums = {path[1:]: hashlib.sha256(content).hexdigest() for path, content in server.files.items()}
+        remotes = [replace(remote, digest=f"sha256:{sums[remote.filename]}") for remote in remotes]
     store, outcomes = Store(folder), []
     try:
         run(transfer(remotes, store, settings, outcomes))
@@ -135,6 +138,15 @@ def test_two_sources_in_trouble_make_one_whole_set(tmp_path):
         path[1:]: body for path, body in files.items()
     }
     assert {outcome.remote.url[: len(first.url)] for outcome in outcomes} == {first.url, second.url}
+
+
+def test_trouble_is_never_taken_for_a_change_of_the_file(tmp_path):
+    kinds = ("html as data", "announced too much", "flipped bit")
+    server = ChaosServer(archive_files(40, 4), 4, {kind: PASSING[kind] for kind in kinds}, every=2)
+    with running(server):
+        outcomes = fetch(server, tmp_path, digests=True)
+    assert [str(outcome.error) for outcome in outcomes if outcome.error] == []
+    assert max(done.count("html as data") for done in server.done.values()) > 1
 
 
 def test_with_trouble_that_stays_too_each_failure_has_its_true_reason(tmp_path):

@@ -38,6 +38,8 @@ from tessellar.net.transport import Transport
 # Tries of a source while there is another one to ask, and the longest pause (s) between them.
 _TRIES_BEFORE_ANOTHER = 2
 _PAUSE_BEFORE_ANOTHER = 5.0
+# Bytes that are fetched also where they are not those that were asked for, to see what they are.
+_SMALL = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -257,12 +259,15 @@ class Job:
         return partial.size if self._to_continue(partial) is not None else 0
 
     def _check_size(self, place: Place) -> None:
-        """Refuse a file before its bytes come, where its size says that it is another.
+        """Refuse a file before its bytes come, where its size says that it is another than that of the digest.
 
-        It does where a digest is known; and where there is another source, which may have what the table says.
+        Also without a digest, where there is another source, which may have what the table says. A small one is looked
+        at all the same if there is none: it may be a page that tells of trouble, which is no change.
         """
         remote, total = self._remote, place.total
-        if remote.size is None or total in (None, remote.size) or (remote.digest is None and not self._more):
+        if remote.size is None or total is None or total == remote.size:
+            return
+        if not self._more and (remote.digest is None or total <= _SMALL):
             return
         # Once, a header may be wrong.
         kind = ChangedUpstream if total == self._odd_size else IntegrityError

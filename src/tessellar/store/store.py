@@ -154,11 +154,14 @@ class Store:
             doubtful = check_whole(part, remote.filename, received.sha256, remote.digest, remote.size)
             if remote.check is not None:
                 remote.check(part)
-        except (IntegrityError, ProductError) as error:
+        except ProductError as error:
+            os.truncate(part, 0)
+            raise IntegrityError(str(error)) from error
+        except IntegrityError as error:
             os.truncate(part, 0)
             if remote.digest is not None and self._came_before(remote, received):
                 raise ChangedUpstream(f"{error}; the same came twice: it has changed in the archive") from error
-            raise IntegrityError(str(error)) from error
+            raise
         note = self._judge(remote, received, part, doubtful)
         if path.is_file():
             self.set_aside(path, f"another version of {remote.uri} was asked for, and is here now")
