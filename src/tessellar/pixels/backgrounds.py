@@ -48,6 +48,8 @@ class BackgroundSeries:
         Where the residual background jumps, in blocks of 16 px; `jumped` gives it for pixels.
     model : StarModel or None
         The stars that were taken off.
+    windows : int array (n,), optional
+        Frames that each one's nodes are the mean of, where they were smoothed in time.
     """
 
     sky: Sky
@@ -57,6 +59,7 @@ class BackgroundSeries:
     used: NDArray[np.bool_]
     jumps: NDArray[np.bool_]
     model: StarModel | None
+    windows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.nodes)

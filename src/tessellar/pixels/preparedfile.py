@@ -98,7 +98,7 @@ class Findings:
         for name in ("kernels", "shifts", "errors", "stars", "offset", "registration"):
             _put(file, f"pointing/{name}", getattr(self.pointing, name))
         sky = self.background
-        for name in ("nodes", "node_errors", "glow", "used"):
+        for name in ("nodes", "node_errors", "glow", "used", "windows"):
             _put(file, f"background/{name}", getattr(sky, name))
         _put(file, "background/jumps", np.packbits(sky.jumps, axis=-1))
         file["background"].attrs.update({"box": sky.sky.mesh.box, "blocks": sky.jumps.shape[-1], "unit": "e-/s"})

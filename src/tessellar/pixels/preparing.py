@@ -29,6 +29,7 @@ from tessellar.pixels.preparedfile import Findings, PreparedFile
 from tessellar.pixels.quality import excluded_by_hand, transfer_flags, whole_frames
 from tessellar.pixels.response import GriddedResponse
 from tessellar.pixels.segments import segments_of
+from tessellar.pixels.smoothing import smoothed
 from tessellar.pixels.stack import FrameStack
 from tessellar.pixels.starmodel import StarModel
 from tessellar.pixels.stars import StarField
@@ -193,7 +194,7 @@ class _Work:
         responses, fluxes = scenes.found()
         quality = stack.quality | transfer_flags(stack, self.targets)
         quality[whole_frames(excluded, stack.corner, stack.shape)] |= int(SPOCQuality.ManualExclude)
-        background = _series(sky, survey)
+        background = _series(sky, survey, segments)
         return Findings(
             field=stack.field,
             frames=stack.frames,
@@ -342,16 +343,18 @@ class _Scenes:
         return EffectivePSF(part["columns"], part["rows"], part["coefficients"])
 
 
-def _series(sky: Sky, survey: Survey) -> BackgroundSeries:
+def _series(sky: Sky, survey: Survey, segments: NDArray[np.int64]) -> BackgroundSeries:
     usable: NDArray[np.bool_] = np.asarray(np.isfinite(survey.nodes).all(axis=(1, 2)))
+    nodes, errors, windows = smoothed(survey.nodes, survey.node_errors, segments)
     return BackgroundSeries(
         sky=sky,
-        nodes=survey.nodes,
-        node_errors=survey.node_errors,
+        nodes=nodes,
+        node_errors=errors,
         glow=survey.glow,
         used=survey.used,
         jumps=jumps_in(survey.residuals, usable),
         model=None,
+        windows=windows,
     )
 
 
