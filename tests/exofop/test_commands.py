@@ -149,10 +149,11 @@ def test_bad_input_ends_with_a_code_and_a_line(
     assert "Traceback" not in done.err
 
 
+@pytest.mark.heavy
 def test_a_download_that_is_killed_goes_on_and_ends_whole(site: Site, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tessellar", "--json", "exofop", "download", "TOI-1130", "-o", str(tmp_path)]
     environ = {**os.environ, "TESSELLAR_IDLE_TIMEOUT": "5"}
-    for pause in (0.7,):
+    for pause in (0.7, 1.0):
         process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(pause)
         process.send_signal(signal.SIGKILL)

@@ -116,7 +116,7 @@ def test_damage_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_kill_leaves_all_or_nothing_and_the_next_run_tidies_up(tmp_path: Path) -> None:
     archive = tmp_path / "1.zip"
-    wanted = {f"{number:04d}.dat": os.urandom(2000) for number in range(3000)}
+    wanted = {f"{number:04d}.dat": os.urandom(2000) for number in range(1500)}
     archive.write_bytes(zipped(wanted, method=zipfile.ZIP_STORED))
     code = (
         "import sys; from pathlib import Path; from tessellar.exofop.unpacking import unpack;"
