@@ -20,7 +20,7 @@ from tessellar.mission.names import ProductName, match_name
 from tessellar.products.layouts import author_of, light_curve_layout
 from tessellar.server.headers import Headers, read_headers
 from tessellar.server.regions import circle, image_outline
-from tessellar.targets import TIC
+from tessellar.targets import TIC, Field
 
 _FITS = (".fits", ".fits.gz")
 
@@ -285,12 +285,28 @@ def _xml_value(content: bytes, element: bytes) -> float | None:
 
 
 def _place(facts: Facts, headers: Headers) -> None:
-    if facts.kind == "ffi":
-        outline = image_outline(headers.first) or image_outline(headers.primary)
+    if facts.kind in ("ffi", "cube"):
+        outline = image_outline(headers.first) or image_outline(headers.primary) or _ccd(facts)
         if outline is not None:
             facts.region, facts.ra, facts.dec = outline
     elif facts.ra is not None and facts.dec is not None:
         facts.region = circle(facts.ra, facts.dec)
+
+
+def _ccd(facts: Facts) -> tuple[str, float, float] | None:
+    """Return footprint and centre of the CCD that an image is of, for an image that does not tell its own."""
+    if facts.sector is None or facts.camera is None or facts.ccd is None:
+        return None
+    from tessellar.mission.ccd import FIRST_COLUMN, FIRST_ROW, LAST_COLUMN, LAST_ROW, ccd_plane, footprint
+
+    try:
+        field = Field(facts.sector, facts.camera, facts.ccd)
+        ra, dec = footprint(field)
+    except InputError:  # a sector that is not in the table
+        return None
+    middle = ccd_plane(field).to_sky((FIRST_COLUMN + LAST_COLUMN) / 2, (FIRST_ROW + LAST_ROW) / 2)
+    outline = " ".join(f"{a:.6f} {d:.6f}" for a, d in zip([*ra, ra[0]], [*dec, dec[0]], strict=True))
+    return f"POLYGON {outline}", float(middle[0]) % 360, float(middle[1])
 
 
 def _cadence(headers: Headers) -> float | None:

@@ -23,7 +23,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from tessellar import __version__
-from tessellar.errors import InputError
+from tessellar.errors import InputError, StoreError
 from tessellar.server.columns import OBSERVATION, PRODUCT, STAR, Column
 from tessellar.server.sphere import sky_table
 
@@ -98,6 +98,8 @@ def make_ready(connection: sqlite3.Connection, path: str) -> None:
     ------
     InputError
         If the file is a database of something else.
+    StoreError
+        If this SQLite lacks what an index needs.
     """
     connection.execute("BEGIN IMMEDIATE")
     if _stamp(connection) != version():
@@ -122,6 +124,13 @@ def _create(connection: sqlite3.Connection, path: str) -> None:
         for kind, name in connection.execute(f"{listed} ORDER BY type DESC, sql LIKE '%VIRTUAL%' DESC").fetchall():
             connection.execute(f'DROP {kind} IF EXISTS "{name}"')
     connection.execute(f"PRAGMA application_id = {_MARK}")
-    for statement in STATEMENTS:
-        connection.execute(statement)
+    try:
+        for statement in STATEMENTS:
+            connection.execute(statement)
+    except sqlite3.OperationalError as error:
+        if "no such module" in str(error):
+            raise StoreError(
+                f"SQLite {sqlite3.sqlite_version} of this Python has no R*Tree, which an index needs: use another build"
+            ) from error
+        raise
     connection.execute("INSERT INTO stamp VALUES (?, 0)", (version(),))
