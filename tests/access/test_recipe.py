@@ -170,3 +170,29 @@ def test_a_lock_file_is_the_old_one_or_the_new_one(tmp_path, monkeypatch):
         with pytest.raises(KilledError):
             write_lock(a_lock(5), path)
     assert read_lock(path) == a_lock(3)
+
+
+VALID = """title = "x"
+targets = [25155310, "pi Men"]
+sectors = [1, "3-5"]
+kinds = ["lightcurve"]
+authors = ["SPOC"]
+cadences = [20, 120.5]
+"""
+edits = st.lists(
+    st.tuples(st.integers(0, 10**6), st.integers(0, 4), st.text("[]{}=\"x\n1.-#'", max_size=4)), max_size=5
+)
+
+
+@given(edits)
+def test_whatever_is_done_to_a_text_it_is_read_or_refused(changes):
+    for text, parse in ((VALID, parse_recipe), (a_lock(3).text(), parse_lock)):
+        for at, gone, put in changes:
+            at %= len(text) + 1
+            text = text[:at] + put + text[at + gone :]
+        told = ""
+        try:
+            parse(text)
+        except InputError as error:
+            told = str(error)
+        assert "\n" not in told
