@@ -108,3 +108,27 @@ def test_all_of_it_is_fetched_and_verified(archive, tessellar, tmp_path):
     assert {row["status"] for row in rows} == {"COMPLETE"}
     kinds = {Path(row["path"]).name.rpartition("_")[2] for row in rows}
     assert {"dvt.fits", "dvr.xml", "dvr.pdf", "dvm.pdf", "dvs.pdf", "fast-tp.fits", "llc.fits"} <= kinds
+
+
+def test_validation_observations_are_listed_as_mast_lists_them(archive):
+    """Sector is the last of the range, the main file is the time series; a single-sector run joins its light curve."""
+    found = package.search(STAR, archive=archive)
+    rows = {str(row["obs_id"]): row for row in found.rows()}
+    several = rows[f"tess2018206190142-s0001-s0006-{STAR:016d}-00105"]
+    assert several["dataURL"] == f"mast:TESS/product/{several['obs_id']}_dvt.fits"
+    assert (several["target_name"], several["sequence_number"], several["t_exptime"]) == (str(STAR), 6, 120)
+    assert (several["obs_collection"], several["provenance_name"], several["project"]) == ("TESS", "SPOC", "TESS")
+    assert (several["dataproduct_type"], several["calib_level"]) == ("timeseries", 3)
+    assert str(several["s_region"]).startswith("CIRCLE")
+    assert not any("s0001-s0001-" in obs_id for obs_id in rows)
+    fast = rows[f"tess2020186164531-s0027-{STAR:016d}-0189-a_fast"]
+    assert (fast["t_exptime"], fast["dataURL"]) == (20, f"mast:TESS/product/{fast['obs_id']}-lc.fits")
+    products = package.list_products(found, archive=archive)
+    told = {str(row["productFilename"]): row for row in products.rows()}
+    run = several["obs_id"]
+    assert {name: told[f"{run}_{name}"]["description"] for name in ("dvt.fits", "dvr.xml", "dvr.pdf", "dvm.pdf")} == {
+        "dvt.fits": "Data validation time series", "dvr.xml": "full data validation report",
+        "dvr.pdf": "full data validation report", "dvm.pdf": "Data validation mini report",
+    }  # fmt: skip
+    one = told[f"tess2018206190142-s0001-s0001-{STAR:016d}-00101_dvr.xml"]
+    assert one["obs_id"] == f"tess2018206045859-s0001-{STAR:016d}-0120-s"
