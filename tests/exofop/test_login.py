@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.server
+import itertools
 import json
 import os
 import stat
@@ -16,7 +18,15 @@ import pytest
 
 from tessellar import config
 from tessellar.errors import AuthError, InputError, MissingInput, Unavailable, UnexpectedReply
-from tessellar.exofop import DownloadStatus, ExoFOPAuthenticator, System, SystemDownloader, TagDownloader, credentials
+from tessellar.exofop import (
+    AsyncDownloader,
+    DownloadStatus,
+    ExoFOPAuthenticator,
+    System,
+    SystemDownloader,
+    TagDownloader,
+    credentials,
+)
 from tessellar.exofop.sessions import Session, SessionFile
 from tests.exofop import site as made
 from tests.exofop.conftest import Site
@@ -202,6 +212,37 @@ def test_a_host_that_is_down_is_not_a_wrong_password(site: Site, monkeypatch: py
     with pytest.raises(Unavailable):
         ExoFOPAuthenticator("lovelace").login(made.HER_PASSWORD)
     assert site.app.count("password_check") == 1
+
+
+def test_a_user_is_asked_for_where_they_are_logged_in(
+    site: Site, lovelace: ExoFOPAuthenticator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TESSELLAR_EXOFOP", "http://127.0.0.1:9/tess/")
+    loader = SystemDownloader(System(tic=STAR), data_dir=str(tmp_path), authenticator=lovelace)
+    assert int(GROUP_TAG) in loader.time_series.tags
+    assert loader.download(GROUP_TAG) == {DownloadStatus.OK: 1}
+
+
+def test_files_by_their_urls_come_with_the_cookies_of_the_user(
+    site: Site, lovelace: ExoFOPAuthenticator, tmp_path: Path
+) -> None:
+    urls = [f"{site.base}download_tag_files_zip.php?tag={tag}" for tag in ("5903", GROUP_TAG)]
+    names = ["5903.zip", "group.zip"]
+    kwargs = TagDownloader(str(tmp_path), authenticator=lovelace).client_kwargs
+    counts = AsyncDownloader(max_retries=0).download_files(urls, str(tmp_path / "mine"), names, kwargs)
+    assert counts == {DownloadStatus.OK: 2}
+    assert sorted(path.name for path in (tmp_path / "mine").glob("*.zip")) == names
+    feeder = itertools.cycle([lovelace.cookies])
+    engine = AsyncDownloader(max_retries=0, cookie_feeder=feeder, download_directory=str(tmp_path / "fed"))
+    assert asyncio.run(engine.download_files_async(urls, file_names=names)) == {DownloadStatus.OK: 2}
+    public = AsyncDownloader(max_retries=0).download_files(urls, str(tmp_path / "public"), names)
+    assert [outcome.status.name for outcome in public.outcomes] == ["OK", "NOT_FOUND"]
+    assert public.copy() == public
+    assert public.of("group.zip") in public.copy().failed
+    with pytest.raises(InputError, match="2 URLs but 1 file names"):
+        AsyncDownloader().download_files(urls, str(tmp_path), ["a"])
+    with pytest.raises(InputError, match="at least 1 download"):
+        AsyncDownloader(max_concurrent_downloads=0).download_files(urls, str(tmp_path), names)
 
 
 # In the middle of a batch

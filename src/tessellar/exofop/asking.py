@@ -37,6 +37,8 @@ _TITLE = re.compile(r"<(?:title|h1|h2|p)[^>]*>\s*([^<]{3,120})", re.IGNORECASE)
 class Visitor(Protocol):
     """Whoever asks: an authenticator, as far as this module needs it."""
 
+    base: str
+
     def private_headers(self, url: str) -> dict[str, str]:
         """Return the headers that tell the host of a URL who asks."""
 
@@ -64,9 +66,9 @@ class Exofop:
 
     @classmethod
     def open(cls, visitor: Visitor | None = None) -> Exofop:
-        """Open the ExoFOP of the settings."""
+        """Open the ExoFOP at which the visitor is logged in, or that of the settings."""
         settings = config.load()
-        return cls(settings.exofop_url, settings, visitor)
+        return cls(settings.exofop_url if visitor is None else visitor.base, settings, visitor)
 
     def hasty(self) -> Exofop:
         """Return the same ExoFOP, asked at most twice: for questions that can be put another way."""

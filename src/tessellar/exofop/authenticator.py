@@ -69,6 +69,8 @@ class ExoFOPAuthenticator:
         Whether ExoFOP refused the login while constructing.
     kept_in : Path or None
         The file that keeps the session.
+    base : str
+        URL of the ExoFOP's pages; what is asked as this user is asked there.
 
     Raises
     ------
@@ -98,10 +100,10 @@ class ExoFOPAuthenticator:
         self.buffer_hours = buffer_hours
         self.number_of_cookie_jars = max(1, int(number_of_cookie_jars))
         self._credential_file = credential_file_path
-        self._base = config.load().exofop_url
+        self.base = config.load().exofop_url
         self.username = self._named(username)
         folder = Path(cookies_dir).expanduser() if cookies_dir is not None else None
-        self._file = SessionFile(folder, self.username, urlsplit(self._base).netloc)
+        self._file = SessionFile(folder, self.username, urlsplit(self.base).netloc)
         self._sessions = self._file.read()
         self._turn = 0
         self._password: str | None = None
@@ -136,10 +138,10 @@ class ExoFOPAuthenticator:
             If that is not possible.
         """
         session = self._next()
-        host = urlsplit(self._base).hostname or ""
+        host = urlsplit(self.base).hostname or ""
         jar = SessionCookies()
         for name, value in session.cookies.items():
-            jar.set_cookie(_cookie(name, value, host, session.expires, secure=self._base.startswith("https:")))
+            jar.set_cookie(_cookie(name, value, host, session.expires, secure=self.base.startswith("https:")))
         return jar
 
     def login(self, password: str | None = None) -> bool:
@@ -197,13 +199,13 @@ class ExoFOPAuthenticator:
         """
         with self._lock:
             self._next()
-            replies = run(_ask_all(f"{self._base}index.php", self._sessions))
+            replies = run(_ask_all(f"{self.base}index.php", self._sessions))
             if not any(_is_a_strangers(reply.body.decode("utf-8", "replace")) for reply in replies):
                 return False
             if self.renew():
                 return True
             self._sessions = []
-            raise AuthError(f"{self._base}: the session of {self.username} has ended; log in again", url=self._base)
+            raise AuthError(f"{self.base}: the session of {self.username} has ended; log in again", url=self.base)
 
     def logout(self) -> bool:
         """End the sessions, here and at ExoFOP; return whether there were any.
@@ -219,7 +221,7 @@ class ExoFOPAuthenticator:
             there = self._file.forget() or bool(sessions)
             for session in sessions:
                 with suppress(ArchiveError):
-                    run(_ask(f"{self._base}logout.php", session))
+                    run(_ask(f"{self.base}logout.php", session))
             return there
 
     def remember(self) -> None:
@@ -236,7 +238,7 @@ class ExoFOPAuthenticator:
 
     def private_headers(self, url: str) -> dict[str, str]:
         """Return the headers that tell ExoFOP who asks; none for the URL of anybody else."""
-        if _origin(url) != _origin(self._base):
+        if _origin(url) != _origin(self.base):
             return {}
         return {"Cookie": self._next().header}
 
@@ -256,7 +258,7 @@ class ExoFOPAuthenticator:
     def _next(self) -> Session:
         with self._lock:
             if not self.logged_in and not self.login():
-                raise AuthError(f"{self._base}: the login of {self.username} was refused", url=self._base)
+                raise AuthError(f"{self.base}: the login of {self.username} was refused", url=self.base)
             living = [session for session in self._sessions if session.lives(self.buffer_hours * 3600.0)]
             self._turn += 1
             return living[self._turn % len(living)]
@@ -267,9 +269,9 @@ class ExoFOPAuthenticator:
         if password is None:
             if not credentials.can_ask():
                 raise AuthError(
-                    f"{self.username} is not logged in at {urlsplit(self._base).netloc}, and no password is known: run "
+                    f"{self.username} is not logged in at {urlsplit(self.base).netloc}, and no password is known: run "
                     f"tessellar exofop login, or set {credentials.PASSWORD_VARIABLE}",
-                    url=self._base,
+                    url=self.base,
                 )
             password = credentials.ask_password(self.username)
         sessions = run(self._open_sessions(password))
@@ -307,7 +309,7 @@ class ExoFOPAuthenticator:
         async with Transport(config.load()) as transport:
             try:
                 # The password is for this page alone, wherever that leads.
-                reply = await transport.post_form(f"{self._base}password_check.php", form, follow=False)
+                reply = await transport.post_form(f"{self.base}password_check.php", form, follow=False)
             except AuthError:
                 return None
         if _REFUSED.search(reply.body.decode("utf-8", "replace")):
@@ -315,9 +317,9 @@ class ExoFOPAuthenticator:
         session = self._session_of(reply)
         if session is None or not await self._is_confirmed(session, reply):
             raise UnexpectedReply(
-                f"{self._base}password_check.php answered neither yes nor no to the login of {self.username}; "
+                f"{self.base}password_check.php answered neither yes nor no to the login of {self.username}; "
                 "try again later",
-                url=self._base,
+                url=self.base,
             )
         return session
 
@@ -333,9 +335,9 @@ class ExoFOPAuthenticator:
         page = reply.body.decode("utf-8", "replace")
         if 300 <= reply.status < 400:
             place = urljoin(reply.url, reply.headers.get("Location", ""))
-            if _origin(place) != _origin(self._base):
+            if _origin(place) != _origin(self.base):
                 return False
-            if urlsplit(place).path in {urlsplit(urljoin(self._base, each)).path for each in ("index.php", ".")}:
+            if urlsplit(place).path in {urlsplit(urljoin(self.base, each)).path for each in ("index.php", ".")}:
                 return True
             page = (await _ask(place, session)).body.decode("utf-8", "replace")
         return bool(_LOGGED_IN.search(page))

@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 import numpy as np
 
-from tessellar import config
 from tessellar.errors import ArchiveError, AuthError, InputError, NotFound, ProductError, StoreError, TessellarError
 from tessellar.exofop.asking import Exofop, page_error
 from tessellar.exofop.downloader import AsyncDownloader, DownloadStatus, TagCounter, TagOutcome, failed, told
@@ -236,7 +235,7 @@ class TagDownloader:
         }
 
     def _transferred(self, wanted: dict[str, tuple[str, str, str, str]], folder: Path) -> dict[str, Outcome]:
-        base = config.load().exofop_url
+        base = Exofop.open(self.authenticator).base
         remotes = {}
         for tag, (page, term, value, name) in wanted.items():
             url = f"{base}{page}?{term}={quote(value, safe='')}"
