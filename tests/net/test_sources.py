@@ -187,7 +187,7 @@ def test_a_source_that_wants_to_be_left_alone_is(two, tmp_path):
     two[0].plan["/a.dat"] = [Misbehaviour(status=429, headers={"Retry-After": "300"})]
     start = time.monotonic()
     assert fetch(remote_of(*both(two)), tmp_path).kept
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60
 
 
 @pytest.mark.parametrize("moment", ["set_aside", "record", "_rename"])

@@ -16,7 +16,7 @@ from tessellar.store.opened import OpenedSet
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sky")
-    simulate(folder / "sky", seed=5, days=0.2)
+    simulate(folder / "sky", seed=5, days=0.2, sectors=(1,))
     with ServerThread(folder / "sky") as server:
         table = tessellar.search(sector=1, author="SPOC", cadence=120, archive=server.url)
         return tessellar.fetch(table, folder / "data")
