@@ -52,6 +52,7 @@ def comparable(question: dict[str, object]) -> dict[str, object]:
             "position criteria",
             lambda face: face.query_criteria(obs_collection="TESS", coordinates="80.0 -60.0", radius=0.02),
         ),
+        ("query_region", lambda face: face.query_region("80.0 -60.0", radius=0.02)),
         (
             "get_product_list",
             lambda face: face.get_product_list(["60000001", "60000002", "60000003"]),

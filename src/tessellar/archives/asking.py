@@ -18,7 +18,11 @@ _OURS = ("separation", "sector_first", "sector_last", "camera", "ccd")
 
 
 def question_of(
-    criteria: Criteria, wanted: Sequence[str] | None = None, strip: tuple[float, float] | None = None
+    criteria: Criteria,
+    wanted: Sequence[str] | None = None,
+    strip: tuple[float, float] | None = None,
+    *,
+    counting: bool = False,
 ) -> tuple[str, dict[str, Any]]:
     """Return the service that finds observations, and what it is asked.
 
@@ -30,6 +34,8 @@ def question_of(
         Columns; those by which rows are understood are asked for as well.
     strip : tuple of float, optional
         Only observations with declinations between these, both included.
+    counting : bool
+        Only their number is asked for.
 
     Raises
     ------
@@ -43,6 +49,8 @@ def question_of(
     if criteria.position is None or criteria.radius is None:
         return "Mast.Caom.Filtered", params
     ra, dec = criteria.position
+    if not filters and wanted is None and not counting:
+        return "Mast.Caom.Cone", {"ra": ra, "dec": dec, "radius": criteria.radius}
     return "Mast.Caom.Filtered.Position", {**params, "position": f"{ra!r}, {dec!r}, {criteria.radius!r}"}
 
 

@@ -91,7 +91,7 @@ class MastArchive:
 
     def count(self, criteria: Criteria) -> int:
         """Return how many observations meet `criteria`, without asking for them."""
-        return run(self._count(*question_of(criteria)))
+        return run(self._count(*question_of(criteria, counting=True)))
 
     def describe_columns(self, service: str) -> dict[str, dict[str, Any]]:
         """Return what the archive says of the columns of a service: label, type, unit, description ..."""
