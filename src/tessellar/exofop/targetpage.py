@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from astropy.table import Table
@@ -12,65 +12,11 @@ from tessellar.errors import UnexpectedReply
 from tessellar.exofop.asking import read_json
 from tessellar.exofop.columns import make_table
 from tessellar.exofop.parsing import plain
+from tessellar.products.exofopkeys import PAGE_KEYS
 from tessellar.products.exofoptables import COLUMNS
 
-
-def _both(names: Mapping[str, str], error: str = "err") -> dict[str, str]:
-    """Name the quantities and, with the key ``_e``, their errors."""
-    return {
-        key: name for short, long in names.items() for key, name in ((short, long), (f"{short}_e", f"{long} {error}"))
-    }
-
-
-# Keys of a table's rows, and the columns that they are in the table of the download page.
-_PLANET = {
-    "name": "Name", "toi": "TOI",
-    **_both({
-        "epoch": "Epoch (BJD)", "per": "Period (days)", "dur": "Duration (hours)", "dep_m": "Depth (mmag)",
-        "dep_p": "Depth (ppm)", "rad": "Radius (R_Earth)", "inc": "Inclination (deg)", "rr": "Rad_p/Rad_s",
-        "ar": "a/Rad_s", "imp": "Impact Parameter b", "mass": "Mass (M_Earth)", "sma": "Semi-Major Axis (AU)",
-        "ecc": "Eccentricity", "arg": "Arg of Periastron (deg)", "ins": "Insolation (Earth Flux)",
-        "eqt": "Equilibrium Temp (K)", "dens": "Fitted Stellar Density (g/cm3)", "time": "Time of Periastron (BJD)",
-        "vsa": "Velocity Semi-amp (m/s)", "snr": "SNR",
-    }),
-}  # fmt: skip
-_STAR = {
-    "tel": "Telescope", "inst": "Instrument", "fitq": "Fit Quality",
-    **_both({
-        "teff": "Teff (K)", "logg": "log(g)", "srad": "Radius (R_Sun)", "logr": "logR'HK", "sindex": "S-index",
-        "halpha": "H-alpha", "vsini": "vsini (km/s)", "rotper": "Rotation Period (days)", "met": "Metallicity",
-        "mass": "Mass (M_Sun)", "dens": "Density (g/cm^3)", "lum": "Luminosity (L_Sun)", "otime": "Obs Time (BJD)",
-        "rv": "RV (m/s)", "dist": "Distance (pc)", "age": "Age (Gyr)", "snr": "SNR",
-    }),
-}  # fmt: skip
-_KEYS: Mapping[str, Mapping[str, str]] = {
-    "planet_parameters": _PLANET,
-    "stellar_parameters": _STAR,
-    "stellar_companions": {
-        **_both({"sep": "Separation (arcsec)", "pa": "Pos Angle E of N (deg)", "dmag": "Delta Mag"}, "Error"),
-        "filt": "Filter", "odate": "Observation Date (UT)",
-    },
-    "magnitudes": {"band": "Band", "value": "Value", "value_e": "Value err", "mtabname": "Table"},
-    "imaging": {
-        "itel": "Telescope", "iinst": "Instrument", "ifilt": "Filter", "itype": "Image Type", "ipix": "Pixel Scale",
-        "ipsf": "PSF", "icont": "Contrast", "idate": "Obs Date",
-    },
-    "spectroscopy": {
-        "stel": "Telescope", "sinst": "Instrument", "ssres": "Spectral resolution", "swave": "Wavelength coverage",
-        "ssnr1": "SNR/resolution", "ssnr2": "SNR wavelength", "sapp": "Appropriate to PRV", "sdate": "Obs Date",
-    },
-    "time_series": {
-        "tstel": "Telescope", "tscam": "Camera", "tsfilt": "Filter", "tspix": "Pixel Scale", "tspsf": "PSF",
-        "tspar": "Phot Aperture Rad", "tstcov": "Transit Coverage", "tsmag": "Delta Mag", "tsdate": "Obs Date",
-        "tsdur": "Obs Duration", "tsnum": "Num Obs", "tstype": "Obs Type",
-    },
-    "files": {
-        "ftype": "Type", "fname": "File Name", "fid": "File ID", "ftoi": "TOI", "fdate": "Date", "fdesc": "Description",
-    },
-}  # fmt: skip
-
 #: The tables that the page of a target has.
-ON_PAGE = frozenset(_KEYS)
+ON_PAGE = frozenset(PAGE_KEYS)
 
 # Whose row it is stands under the same words in all tables, after a letter or two of the table's own.
 _OWNER = re.compile(r"[a-z]{0,2}(user|group|tag|notes|date)$")
@@ -162,7 +108,7 @@ class TargetPage:
 
 
 def _column(name: str, key: str) -> str:
-    known = _KEYS[name].get(key)
+    known = PAGE_KEYS[name].get(key)
     if known is not None:
         return known
     match = _OWNER.fullmatch(key)

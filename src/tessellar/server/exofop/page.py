@@ -9,29 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tessellar.products.exofopfolder import TextTable
+from tessellar.products.exofopkeys import MOTIONS, NAMES, PAGE_KEYS, PAGE_UNITS, TOI_KEYS, TOI_TEXT
 from tessellar.products.exofoptables import PROPRIETARY
 from tessellar.products.exofopusers import Account
 from tessellar.server.exofop.folder import DataFolder, may_see
-from tessellar.server.exofop.pagekeys import (
-    COMPANION_KEYS,
-    COMPANION_UNITS,
-    FILE_KEYS,
-    IMAGING_KEYS,
-    IMAGING_UNITS,
-    MAGNITUDE_KEYS,
-    MOTIONS,
-    NAMES,
-    PLANET_KEYS,
-    PLANET_UNITS,
-    SPECTROSCOPY_KEYS,
-    SPECTROSCOPY_UNITS,
-    STELLAR_KEYS,
-    STELLAR_UNITS,
-    TIME_SERIES_KEYS,
-    TIME_SERIES_UNITS,
-    TOI_KEYS,
-    TOI_TEXT,
-)
 
 Row = tuple[str, ...]
 
@@ -64,36 +45,28 @@ def target_json(data: DataFolder, tic: str, who: Account | None) -> str:
 
 
 def _page(data: DataFolder, tic: str, who: Account | None) -> dict[str, Any]:
-    def section(name: str, keys: Mapping[str, str], column: str = "TIC ID") -> list[dict[str, Any]]:
+    def seen(name: str, column: str = "TIC ID") -> tuple[TextTable, list[Row]]:
         table = data.table(name)
-        return [_named(table, row, keys) for row in table.where(column, tic) if may_see(table, row, who)]
+        return table, [row for row in table.where(column, tic) if may_see(table, row, who)]
 
-    def parameters(name: str, keys: Mapping[str, str], what: str) -> list[dict[str, Any]]:
-        table = data.table(name)
-        rows = [row for row in table.where("TIC ID", tic) if may_see(table, row, who)]
-        return _with_provenance(table, rows, keys, what)
-
-    tois = data.table("tois")
-    return {
+    tois, toi_rows = seen("tois")
+    ctois, ctoi_rows = seen("ctois")
+    own = {name: name for name in ctois.columns if name != PROPRIETARY}
+    page: dict[str, Any] = {
         "basic_info": _basic_info(data, tic),
         "coordinates": _coordinates(data, tic),
-        "tois": [_toi(tois, row) for row in tois.where("TIC ID", tic) if may_see(tois, row, who)],
-        "ctois": section("ctois", {name: name for name in data.table("ctois").columns if name != PROPRIETARY}),
-        "planet_units": PLANET_UNITS,
-        "planet_parameters": parameters("planet_parameters", PLANET_KEYS, "Planet Parameters"),
-        "stellar_units": STELLAR_UNITS,
-        "stellar_parameters": parameters("stellar_parameters", STELLAR_KEYS, "Stellar Parameters"),
-        "stellar_companions_units": COMPANION_UNITS,
-        "stellar_companions": section("stellar_companions", COMPANION_KEYS),
-        "magnitudes": section("magnitudes", MAGNITUDE_KEYS),
-        "imaging_units": IMAGING_UNITS,
-        "imaging": section("imaging", IMAGING_KEYS),
-        "spectroscopy_units": SPECTROSCOPY_UNITS,
-        "spectroscopy": section("spectroscopy", SPECTROSCOPY_KEYS),
-        "time_series_units": TIME_SERIES_UNITS,
-        "time_series": section("time_series", TIME_SERIES_KEYS),
-        "files": section("files", FILE_KEYS, "TIC"),
-    }  # fmt: skip
+        "tois": [_toi(tois, row) for row in toi_rows],
+        "ctois": [_named(ctois, row, own) for row in ctoi_rows],
+    }
+    for name, keys in PAGE_KEYS.items():
+        table, rows = seen(name, "TIC" if name == "files" else "TIC ID")
+        if name in PAGE_UNITS:
+            page[f"{name.removesuffix('_parameters')}_units"] = dict(PAGE_UNITS[name])
+        if name.endswith("_parameters"):
+            page[name] = _with_provenance(table, rows, keys, name.replace("_", " ").title())
+        else:
+            page[name] = [_named(table, row, keys) for row in rows]
+    return page
 
 
 def _basic_info(data: DataFolder, tic: str) -> dict[str, Any]:

@@ -1,20 +1,19 @@
-"""What ExoFOP calls things in JSON: the key of an object, and the column of the table that has the same."""
+"""What ExoFOP calls things in JSON: the keys of its objects, and the columns of its tables that have the same."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 
 def _both(names: Mapping[str, str], error: str = "err") -> dict[str, str]:
-    """Each quantity with its error: key ``_e``."""
-    return {key: value for name, title in names.items() for key, value in _pair(name, title, error)}
+    """Name the quantities and, with the key ``_e``, their errors."""
+    return {
+        key: name for short, long in names.items() for key, name in ((short, long), (f"{short}_e", f"{long} {error}"))
+    }
 
 
-def _pair(name: str, title: str, error: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (name, title), (f"{name}_e", f"{title} {error}")
-
-
-# Key of the JSON object, and column of the table (exactly what both are called at ExoFOP).
+#: Of ``json/tois.json``; those without a column are empty.
 TOI_KEYS = {
     "ticid": "TIC ID", "toi": "TOI", "ctoival": "Previous CTOI", "master_priority": "Master",
     "sg1a_priority": "SG1A", "sg1b_priority": "SG1B", "sg2_priority": "SG2", "sg3_priority": "SG3",
@@ -43,7 +42,7 @@ TOI_TEXT = {
     "comments", "date_toi_alerted", "date_toi_edited", "date_modified", "editpri", "acwg_priority",
 }  # fmt: skip
 
-PLANET_KEYS = {
+_PLANET_KEYS = {
     "name": "Name", "toi": "TOI",
     **_both(
         {
@@ -57,12 +56,12 @@ PLANET_KEYS = {
     ),
     "pnotes": "Notes", "pdate": "Date", "puser": "User", "pobid": "", "pgroup": "Group", "ptag": "Tag",
 }  # fmt: skip
-PLANET_UNITS = {
+_PLANET_UNITS = {
     "epoch": "BJD", "per": "days", "dep_m": "mmag", "dep_p": "ppm", "dur": "hrs", "inc": "deg", "imp": "", "rr": "",
     "ar": "", "rad": "R_Earth", "mass": "M_Earth", "ins": "Earth flux", "eqt": "K", "dens": "g/cm^3", "sma": "AU",
     "ecc": "", "arg": "", "time": "BJD", "vsa": "m/s", "snr": "",
 }  # fmt: skip
-STELLAR_KEYS = {
+_STELLAR_KEYS = {
     "tel": "Telescope", "inst": "Instrument",
     **_both(
         {
@@ -74,37 +73,37 @@ STELLAR_KEYS = {
     ),
     "fitq": "Fit Quality", "snotes": "Notes", "sdate": "Date", "suser": "User", "sgroup": "Group", "stag": "Tag",
 }  # fmt: skip
-STELLAR_UNITS = {
+_STELLAR_UNITS = {
     "teff": "K", "logg": "", "srad": "R_Sun", "logr": "", "sindex": "", "halpha": "", "vsini": "km/s",
     "rotper": "days", "met": "", "mass": "M_Sun", "dens": "g/cm^3", "lum": "L_Sun", "otime": "BJD", "rv": "m/s",
     "dist": "pc", "age": "Gyr", "snr": "",
 }  # fmt: skip
-COMPANION_KEYS = {
+_COMPANION_KEYS = {
     **_both({"sep": "Separation (arcsec)", "pa": "Pos Angle E of N (deg)"}, "Error"), "filt": "Filter",
     **_both({"dmag": "Delta Mag"}, "Error"), "odate": "Observation Date (UT)", "cnotes": "Notes", "cdate": "Date",
     "cuser": "User", "cgroup": "Group", "ctag": "Tag",
 }  # fmt: skip
-MAGNITUDE_KEYS = {
+_MAGNITUDE_KEYS = {
     "band": "Band", "value": "Value", "value_e": "Value err", "mnotes": "Notes", "mdate": "Date", "muser": "User",
     "mgroup": "Group", "mtag": "Tag", "mtabname": "Table",
 }  # fmt: skip
-IMAGING_KEYS = {
+_IMAGING_KEYS = {
     "itel": "Telescope", "iinst": "Instrument", "ifilt": "Filter", "itype": "Image Type", "ipix": "Pixel Scale",
     "ipsf": "PSF", "icont": "Contrast", "idate": "Obs Date", "iuser": "User", "igroup": "Group", "itag": "Tag",
     "inotes": "Notes",
 }  # fmt: skip
-SPECTROSCOPY_KEYS = {
+_SPECTROSCOPY_KEYS = {
     "stel": "Telescope", "sinst": "Instrument", "ssres": "Spectral resolution", "swave": "Wavelength coverage",
     "ssnr1": "SNR/resolution", "ssnr2": "SNR wavelength", "sapp": "Appropriate to PRV", "sdate": "Obs Date",
     "suser": "User", "sgroup": "Group", "stag": "Tag", "snotes": "Notes",
 }  # fmt: skip
-TIME_SERIES_KEYS = {
+_TIME_SERIES_KEYS = {
     "tstel": "Telescope", "tscam": "Camera", "tsfilt": "Filter", "tspix": "Pixel Scale", "tspsf": "PSF",
     "tspar": "Phot Aperture Rad", "tstcov": "Transit Coverage", "tsmag": "Delta Mag", "tsdate": "Obs Date",
     "tsdur": "Obs Duration", "tsnum": "Num Obs", "tstype": "Obs Type", "tsuser": "User", "tsgroup": "Group",
     "tstag": "Tag", "tsnotes": "Notes",
 }  # fmt: skip
-FILE_KEYS = {
+_FILE_KEYS = {
     "fid": "File ID", "fname": "File Name", "ftype": "Type", "ftoi": "TOI", "fdate": "Date", "fuser": "User",
     "fgroup": "Group", "ftag": "Tag", "fdesc": "Description",
 }  # fmt: skip
@@ -112,14 +111,39 @@ NAMES = {"star_names": "Star Names", "confirmed_planets": "Confirmed Planets", "
           "tic_contamination_ratio": "TIC Contamination Ratio"}  # fmt: skip
 MOTIONS = {"pm_ra": "PM RA (mas/yr)", "pm_ra_error": "PM RA err (mas/yr)", "pm_dec": "PM Dec (mas/yr)",
             "pm_dec_error": "PM Dec err (mas/yr)"}  # fmt: skip
-TIME_SERIES_UNITS = {
+_TIME_SERIES_UNITS = {
     "tstel": "", "tscam": "", "tsfilt": "", "tspix": "arcsec", "tspsf": "arcsec", "tspar": "pixel", "tstcov": "",
     "tsmag": "", "tsdate": "UT", "tsdur": "m", "tsnum": "", "tstype": "",
 }  # fmt: skip
-IMAGING_UNITS = {
+_IMAGING_UNITS = {
     "itel": "", "iinst": "", "ifilt": "", "itype": "", "ipix": "arcsec", "ipsf": "arcsec", "icont": "", "idate": "UT",
 }  # fmt: skip
-SPECTROSCOPY_UNITS = {
+_SPECTROSCOPY_UNITS = {
     "stel": "", "sinst": "", "ssres": "R", "swave": "", "ssnr1": "", "ssnr2": "", "sapp": "", "sdate": "UT",
 }  # fmt: skip
-COMPANION_UNITS = {"sep": "arcsec", "pa": "E of N (deg)", "filt": "", "dmag": "", "odate": "UT"}
+_COMPANION_UNITS = {"sep": "arcsec", "pa": "E of N (deg)", "filt": "", "dmag": "", "odate": "UT"}
+
+#: Of ``target.php?json``: for each of its tables, the keys of a row.
+PAGE_KEYS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "planet_parameters": _PLANET_KEYS,
+        "stellar_parameters": _STELLAR_KEYS,
+        "stellar_companions": _COMPANION_KEYS,
+        "magnitudes": _MAGNITUDE_KEYS,
+        "imaging": _IMAGING_KEYS,
+        "spectroscopy": _SPECTROSCOPY_KEYS,
+        "time_series": _TIME_SERIES_KEYS,
+        "files": _FILE_KEYS,
+    }
+)
+#: Of ``target.php?json``: the units that it tells of its tables.
+PAGE_UNITS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "planet_parameters": _PLANET_UNITS,
+        "stellar_parameters": _STELLAR_UNITS,
+        "stellar_companions": _COMPANION_UNITS,
+        "imaging": _IMAGING_UNITS,
+        "spectroscopy": _SPECTROSCOPY_UNITS,
+        "time_series": _TIME_SERIES_UNITS,
+    }
+)
