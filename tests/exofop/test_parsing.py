@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
+from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from tessellar.errors import MissingInput, UnexpectedReply
 from tessellar.exofop import read_exofop_table
 from tessellar.exofop.columns import make_table
 from tessellar.exofop.parsing import plain, read_records
+from tessellar.exofop.tables import distinct_tags
 
 HEADER = ("TIC ID", "User", "Tag", "Notes")
 words = st.text(
@@ -163,6 +166,15 @@ def test_the_real_tables_of_observations_load(recorded: Path) -> None:
     assert len(wire) == 9
     assert set(wire["Tag"]) == {1494}
     assert wire["Notes"].tolist()[-3:] == ["Observations continued into twilight", "", ""]
+
+
+def test_the_real_tags_of_a_toi_are_told_once_each(recorded: Path) -> None:
+    text = (recorded / "exofop_docs" / "toi1130_tseries_tags_2024-02.txt").read_text()
+    tags = [int(number) for number in re.findall(r"\d+", text.partition("[")[2])]
+    assert len(tags) == 59
+    distinct = distinct_tags(Table({"Tag": tags}))
+    assert len(distinct) == 55
+    assert distinct[:5].tolist() == [5734, 5903, 6038, 6384, 18493]
 
 
 def test_the_real_table_of_ctois_loads(recorded: Path) -> None:

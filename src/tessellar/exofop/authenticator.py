@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import re
 import sys
 import threading
-import time
-from collections.abc import Sequence
-from contextlib import suppress
 from http.cookiejar import Cookie, CookieJar
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from tessellar import config
-from tessellar.errors import ArchiveError, AuthError, NoPermission, UnexpectedReply
+from tessellar.errors import AuthError, NoPermission
 from tessellar.exofop import credentials
-from tessellar.exofop.sessions import UNTOLD_LIFE, Session, SessionFile
-from tessellar.net import Reply, Transport, run
+from tessellar.exofop.loginform import close_sessions, have_ended, open_sessions, origin_of
+from tessellar.exofop.sessions import Session, SessionFile
+from tessellar.net import run
 
 _log = logging.getLogger(__name__)
-
-_REFUSED = re.compile(r"invalid\s+(?:username|user name)\s+or\s+password", re.IGNORECASE)
-_LOGGED_IN = re.compile(r"log\s*out|sign\s*out", re.IGNORECASE)
-_LOGGED_OUT = re.compile(r"log\s*in\b|login\.php|sign\s*in\b", re.IGNORECASE)
-_SESSION = "PHPSESSID"
 
 
 class SessionCookies(CookieJar):
@@ -199,8 +190,7 @@ class ExoFOPAuthenticator:
         """
         with self._lock:
             self._next()
-            replies = run(_ask_all(f"{self.base}index.php", self._sessions))
-            if not any(_is_a_strangers(reply.body.decode("utf-8", "replace")) for reply in replies):
+            if not run(have_ended(self.base, self._sessions)):
                 return False
             if self.renew():
                 return True
@@ -219,9 +209,7 @@ class ExoFOPAuthenticator:
             sessions, self._sessions = self._sessions, []
             self.kept_in = None
             there = self._file.forget() or bool(sessions)
-            for session in sessions:
-                with suppress(ArchiveError):
-                    run(_ask(f"{self.base}logout.php", session))
+            run(close_sessions(self.base, sessions))
             return there
 
     def remember(self) -> None:
@@ -238,7 +226,7 @@ class ExoFOPAuthenticator:
 
     def private_headers(self, url: str) -> dict[str, str]:
         """Return the headers that tell ExoFOP who asks; none for the URL of anybody else."""
-        if _origin(url) != _origin(self.base):
+        if origin_of(url) != origin_of(self.base):
             return {}
         return {"Cookie": self._next().header}
 
@@ -274,7 +262,7 @@ class ExoFOPAuthenticator:
                     url=self.base,
                 )
             password = credentials.ask_password(self.username)
-        sessions = run(self._open_sessions(password))
+        sessions = run(open_sessions(self.base, self.username, password, self.number_of_cookie_jars))
         if asked:
             sys.stderr.write("Login was successful.\n" if sessions else "Login was not successful.\n")
         if not sessions:
@@ -288,60 +276,6 @@ class ExoFOPAuthenticator:
             _log.warning("%s; it holds for this process only", error)
         return True
 
-    async def _open_sessions(self, password: str) -> list[Session]:
-        found: list[Session] = []
-        for _ in range(self.number_of_cookie_jars):
-            try:
-                session = await self._open_session(password)
-            except ArchiveError:
-                if not found:
-                    raise
-                break
-            if session is None:
-                break
-            found.append(session)
-        return found
-
-    async def _open_session(self, password: str) -> Session | None:
-        """Send the login form, once; a session is one whose login ExoFOP has confirmed."""
-        form = {"username": self.username, "password": password, "ref": "login_user", "ref_page": "/tess/"}
-        # A transport of its own: no cookie of another session goes with the form.
-        async with Transport(config.load()) as transport:
-            try:
-                # The password is for this page alone, wherever that leads.
-                reply = await transport.post_form(f"{self.base}password_check.php", form, follow=False)
-            except AuthError:
-                return None
-        if _REFUSED.search(reply.body.decode("utf-8", "replace")):
-            return None
-        session = self._session_of(reply)
-        if session is None or not await self._is_confirmed(session, reply):
-            raise UnexpectedReply(
-                f"{self.base}password_check.php answered neither yes nor no to the login of {self.username}; "
-                "try again later",
-                url=self.base,
-            )
-        return session
-
-    def _session_of(self, reply: Reply) -> Session | None:
-        if not reply.cookies:
-            return None
-        ends = [reply.expires.get(name) for name in ([_SESSION] if _SESSION in reply.cookies else reply.cookies)]
-        known = [end for end in ends if end is not None]
-        return Session(dict(reply.cookies), min(known) if known else time.time() + UNTOLD_LIFE)
-
-    async def _is_confirmed(self, session: Session, reply: Reply) -> bool:
-        """Whether ExoFOP says that somebody is logged in: it offers the way out, or leads to where they wanted."""
-        page = reply.body.decode("utf-8", "replace")
-        if 300 <= reply.status < 400:
-            place = urljoin(reply.url, reply.headers.get("Location", ""))
-            if _origin(place) != _origin(self.base):
-                return False
-            if urlsplit(place).path in {urlsplit(urljoin(self.base, each)).path for each in ("index.php", ".")}:
-                return True
-            page = (await _ask(place, session)).body.decode("utf-8", "replace")
-        return bool(_LOGGED_IN.search(page))
-
 
 def end_sessions(username: str, cookies_dir: str | None = None) -> bool:
     """End the sessions of a user that are kept here, without logging in for it; return whether there were any."""
@@ -349,29 +283,8 @@ def end_sessions(username: str, cookies_dir: str | None = None) -> bool:
     kept = SessionFile(Path(cookies_dir) if cookies_dir is not None else None, username, urlsplit(base).netloc)
     sessions = kept.read()
     there = kept.forget()
-    for session in sessions:
-        with suppress(ArchiveError):
-            run(_ask(f"{base}logout.php", session))
+    run(close_sessions(base, sessions))
     return there
-
-
-async def _ask(url: str, session: Session) -> Reply:
-    async with Transport(config.load()) as transport:
-        return await transport.get(url, private={"Cookie": session.header})
-
-
-async def _ask_all(url: str, sessions: Sequence[Session]) -> list[Reply]:
-    return await asyncio.gather(*(_ask(url, session) for session in sessions))
-
-
-def _is_a_strangers(page: str) -> bool:
-    """Whether a page is one for those who are not logged in: it offers the way in, and none out."""
-    return not _LOGGED_IN.search(page) and _LOGGED_OUT.search(page) is not None
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc
 
 
 def _cookie(name: str, value: str, host: str, expires: float, *, secure: bool) -> Cookie:

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -128,9 +128,8 @@ class ZipStore(Store):
         if remote.filename.endswith(".zip"):
             part = self.plan(remote).path
             try:
-                check_limits(part)
-            except Corrupt:
-                pass  # what is wrong with it is told below
+                with suppress(Corrupt):  # what is wrong with it is told below
+                    check_limits(part)
             except ProductError:
                 os.truncate(part, 0)
                 raise

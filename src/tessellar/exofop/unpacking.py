@@ -222,12 +222,9 @@ def _extract(path: Path, archive: zipfile.ZipFile, entries: list[_Entry], draft:
 
 def _move_in(entries: list[_Entry], draft: Path, folder: Path) -> None:
     if not folder.is_symlink():
-        try:
-            # At once, where nothing is there, or an empty folder.
+        # At once, where nothing is there, or an empty folder.
+        with suppress(OSError):
             draft.rename(folder)
-        except OSError:
-            pass
-        else:
             return
     if not folder.is_dir() or folder.is_symlink():
         raise NoPermission(f"{folder}: is no folder; move it away and unpack again")
