@@ -17,8 +17,10 @@ import h5py
 import numpy as np
 import pytest
 from astropy.io import fits
+from click.testing import CliRunner, Result
 
 from tessellar import Field
+from tessellar.cli.main import group
 from tessellar.errors import Corrupt, InputError, MissingInput, NoSpace, StoreError, Unrecognised
 from tessellar.mission.ccd import ccd_plane
 from tessellar.pixels import FrameStack, MissionPRF, PixelFlag, PixelSource, PreparedField, prepare
@@ -455,29 +457,32 @@ def test_mars_and_the_earth_are_excluded(tmp_path: Path) -> None:
     assert not excluded[~early].any()
 
 
-def test_the_command_from_simulation_to_file(tmp_path: Path) -> None:
-    def tessellar(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "tessellar", *words], capture_output=True, text=True, check=False)
+def test_the_command_from_frames_to_file(tmp_path: Path) -> None:
+    def tessellar(*words: str) -> Result:
+        return CliRunner().invoke(group, list(words), standalone_mode=False)
 
     place = ["--sector", "60", "--camera", "1", "--ccd", "2"]
     sky = str(tmp_path / "sky")
-    made = tessellar(
-        "simulate", sky, *place, "--window", "128", "--frames", "20", "--cadence", "200", "--stars", "100000"
-    )
-    assert made.returncode == 0, made.stderr
+    simulate_frames(sky, "60-1-2", window=128, n_frames=20, cadence=200, stars=100_000)
     done = tessellar("--json", "prepare", sky, *place)
-    assert done.returncode == 0, done.stderr
+    assert done.exception is None, done.output
     told = json.loads(done.stdout)
     assert Path(told["path"]).name == "s0060-1-2-c0200.h5"
     assert told["frames"] == 20
     assert told["stars"] > 100
-    other = tessellar("prepare", sky, "--sector", "61", "--camera", "1", "--ccd", "2")
-    assert other.returncode == 2
-    assert other.stderr.count("\n") == 1
-    assert "no frame of s0061-1-2" in other.stderr
-    offline = tessellar("--offline", "prepare", sky, *place, "--catalog", str(tmp_path / "none.ecsv"))
-    assert offline.returncode == 2
-    assert "no such catalogue" in offline.stderr
+    assert "no frames" in {each["reason"] for each in told["bad_times"]}
+    other = tessellar("prepare", sky, "--sector", "61", "--camera", "1", "--ccd", "2").exception
+    assert isinstance(other, MissingInput)
+    assert "no frame of s0061-1-2" in str(other)
+    catalog = tessellar("prepare", sky, *place, "--catalog", str(tmp_path / "none.ecsv")).exception
+    assert isinstance(catalog, MissingInput)
+    assert "no such catalogue" in str(catalog)
+    prf = tessellar("prepare", sky, *place, "--prf", str(tmp_path)).exception
+    assert isinstance(prf, MissingInput)
+    assert "no whole grid of PRF files" in str(prf)
+    cube = tessellar("prepare", sky, *place, "--cube")
+    assert cube.exception is None
+    assert Path(sky, "s0060-1-2-c0200.cube.h5").exists()
 
 
 @pytest.mark.heavy
@@ -504,10 +509,6 @@ def test_gate_of_the_estimated_response(tmp_path: Path, density: int) -> None:
 
 
 def test_look_draws_a_page_of_it(field: PreparedField, tmp_path: Path) -> None:
-    from click.testing import CliRunner
-
-    from tessellar.cli.main import group
-
     picture = tmp_path / "page.png"
     done = CliRunner().invoke(group, ["look", str(field.path), "-o", str(picture)])
     assert done.exit_code == 0, done.output

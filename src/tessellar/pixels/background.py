@@ -10,7 +10,7 @@ Light that a star throws further than its response reaches belongs to the backgr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -154,27 +154,18 @@ class Sky:
         for name, array in (("image", image), ("starlight", starlight), ("masked", masked)):
             if array is not None and np.shape(array) != self.shape:
                 raise InputError(f"{name} has shape {np.shape(array)}, the frames of this field {self.shape}")
-        pixels = np.asarray(image).astype(np.float32)
-        with np.errstate(invalid="ignore"):
-            usable = pixels < CUTOFF
-        if masked is not None:
-            usable &= ~masked
-        if not np.any(pixels[usable]):
-            usable[:] = False
-        if starlight is not None:
-            pixels -= starlight
+        work, usable = _prepared(np.asarray(image), starlight, masked)
         reach = None if starlight is None else 0.5 * faintest
         glow = np.zeros(len(self.knots), dtype=np.float32)
         far = self._far
-        work = pixels
         for turn in range(rounds if far is not None else 1):
-            if turn:
-                work = pixels.copy()
-                self._add_glow(work, -glow)
             level, scatter, count = levels(work, usable, self.mesh, reach)
             nodes = fill(level)
             if far is not None and np.isfinite(nodes).all():
-                glow = glow + self._profile(work, usable, nodes, reach)
+                more = self._profile(work, usable, nodes, reach)
+                glow = glow + more
+                if turn + 1 < rounds:
+                    self._add_glow(work, -more)
         errors = fill(np.asarray(scatter / np.sqrt(np.maximum(count / _CORRELATED, 1)), dtype=np.float32))
         return Background(nodes, errors, glow, self, usable if keep_used else None)
 
@@ -246,6 +237,42 @@ class Sky:
         distance = np.sqrt(along[rows][:, None] + across[cols][None, :])
         below, share = self._knot(distance)
         image += padded[below] * (1 - share) + padded[below + 1] * share
+
+
+def _prepared(
+    image: NDArray[Any], starlight: NDArray[np.float32] | None, masked: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A copy of a frame without its starlight, and which of its pixels can be used: none of a dark frame."""
+    pixels, usable = np.empty(image.shape, dtype=np.float32), np.empty(image.shape, dtype=bool)
+    native = image if image.dtype == np.float32 and image.dtype.isnative else image.astype(np.float32)
+    light = np.zeros((0, 0), np.float32) if starlight is None else np.asarray(starlight, np.float32)
+    hidden = np.zeros((0, 0), bool) if masked is None else masked
+    if not _cleaner()(native, light, hidden, CUTOFF, pixels, usable):
+        usable[:] = False
+    return pixels, usable
+
+
+@cache
+def _cleaner() -> Any:
+    from numba import njit
+
+    return njit(cache=True, nogil=True)(_clean)
+
+
+def _clean(image, light, hidden, cutoff, pixels, usable):  # type: ignore[no-untyped-def]
+    """Copy, subtract, and judge each pixel; tell whether any of the usable ones has light. Compiled by numba."""
+    lit = False
+    for j in range(image.shape[0]):
+        for k in range(image.shape[1]):
+            value = image[j, k]
+            fine = value < cutoff
+            if hidden.size:
+                fine = fine and not hidden[j, k]
+            usable[j, k] = fine
+            if fine and value != 0:
+                lit = True
+            pixels[j, k] = value - light[j, k] if light.size else value
+    return lit
 
 
 def measure_jointly(

@@ -74,9 +74,14 @@ class Survey:
     used: NDArray[np.bool_]
 
 
+def part_size(shape: tuple[int, int]) -> int:
+    """Frames of some shape after which results are kept."""
+    return int(np.clip(_PART_PIXELS // (shape[0] * shape[1]), *_PART_FRAMES))
+
+
 def parts_of(stack: FrameStack) -> list[tuple[int, int]]:
     """First and end index of the parts that are kept together."""
-    size = int(np.clip(_PART_PIXELS // (stack.shape[0] * stack.shape[1]), *_PART_FRAMES))
+    size = part_size(stack.shape)
     return list(pairwise([*range(0, len(stack), size), len(stack)]))
 
 

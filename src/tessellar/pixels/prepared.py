@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from tessellar.mission.tangent import Plane
     from tessellar.pixels.badtimes import BadTime
-    from tessellar.products.provenance import Provenance
 
 
 class PreparedField(FrameSeries):
@@ -76,6 +75,10 @@ class PreparedField(FrameSeries):
         self._file = PreparedFile(self.path)
         super().__init__(self._file.frames(None if frames is None else Path(frames)))
         self.corner, self.shape = self._file.corner, self._file.shape
+        #: Files that were left out of the frames, and why.
+        self.left_out = self._file.left_out
+        #: What it was made from, with what settings, by which version.
+        self.provenance = self._file.provenance
         self._cube = self._matching(cube)
 
     def __repr__(self) -> str:
@@ -143,16 +146,6 @@ class PreparedField(FrameSeries):
     def bad_times(self) -> list[BadTime]:
         """The calendar of the field's bad times."""
         return self._file.bad_times()
-
-    @property
-    def left_out(self) -> dict[str, str]:
-        """Files that were left out of the frames, and why."""
-        return self._file.left_out
-
-    @property
-    def provenance(self) -> Provenance:
-        """What it was made from, with what settings, by which version."""
-        return self._file.provenance
 
     @property
     def plane(self) -> Plane:
