@@ -9,6 +9,7 @@ from tessellar.plots.field import field_page
 from tessellar.plots.image import plot_stamp
 from tessellar.plots.lightcurve import plot_light_curve
 from tessellar.plots.pages import page
+from tessellar.plots.region import plot_region
 from tessellar.plots.style import robust_limits
 
-__all__ = ["field_page", "page", "plot_light_curve", "plot_stamp", "robust_limits"]
+__all__ = ["field_page", "page", "plot_light_curve", "plot_region", "plot_stamp", "robust_limits"]

@@ -244,12 +244,18 @@ def _fixed(region: SkyRegion) -> Region:
 
 def _parsed(text: str, node: exp.Expr) -> SkyRegion:
     try:
-        region = SkyRegion.parse(text)
+        return _checked(text)
     except InputError as error:
         raise QueryError(f"{_shown(node)}: {str(error).removeprefix('region: ')}") from error
+
+
+@lru_cache(maxsize=256)
+def _checked(text: str) -> SkyRegion:
+    """Read a region that a question names; the same one stands in it more than once."""
+    region = SkyRegion.parse(text)
     for shape in region.shapes:
         if isinstance(shape, Polygon) and not shape.simple:
-            raise QueryError(f"{_shown(node)}: the sides of the polygon cross each other: give its corners in order")
+            raise InputError("the sides of the polygon cross each other: give its corners in order")
     return region
 
 
