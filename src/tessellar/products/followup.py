@@ -6,23 +6,18 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from html import escape
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tessellar.errors import ProductError, Unrecognised
-from tessellar.products.followupnames import FollowupName, match_followup_name
+from tessellar.products.followuptable import FloatArray, FollowupTable
 from tessellar.products.followuptext import ObserversTable
 from tessellar.products.followuptime import SYSTEMS, TimeAxis, is_time, time_axis
-from tessellar.targets import TIC, TOI
 
 if TYPE_CHECKING:
     from astropy.table import QTable
-
-FloatArray = NDArray[np.float64]
 
 _BTJD_ORIGIN = 2457000.0
 # A star of AstroImageJ: T targets, C comparisons; copies that were normalised, detrended or fitted have endings.
@@ -48,7 +43,7 @@ BESIDE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _UNITS = {"fwhm": "pix", "x": "pix", "y": "pix", "exposure": "s"}
 
 
-class FollowupLightCurve:
+class FollowupLightCurve(FollowupTable):
     r"""One star's brightness in one night, as a telescope on the ground measured it.
 
     Parameters
@@ -58,10 +53,6 @@ class FollowupLightCurve:
 
     Attributes
     ----------
-    path : Path
-        Where the file lies.
-    name : FollowupName or None
-        What its name tells, where it is named as observers should.
     star : str
         The star of the flux: ``T1``, or another of the file's targets where it has no first; empty in plainer tables.
     flux_column : str
@@ -88,10 +79,7 @@ class FollowupLightCurve:
     """
 
     def __init__(self, table: ObserversTable) -> None:
-        self._table = table
-        self._lower = {name.lower(): name for name in reversed(table.columns)}
-        self.path: Path = table.path
-        self.name: FollowupName | None = match_followup_name(self.path.name)
+        super().__init__(table)
         targets = [star for star in self.stars if star.startswith("T")]
         self.star = "T1" if "T1" in targets else next(iter(targets), "")
         flux, error = self._columns_of(self.star) if self.star else (self._first(*_FLUX), self._first(*_FLUX_ERR))
@@ -101,19 +89,6 @@ class FollowupLightCurve:
         self._error_column = error
         self.time_axis = self._times()
 
-    def __len__(self) -> int:
-        return len(self._table)
-
-    @property
-    def tic(self) -> TIC | None:
-        """The star's TIC id, where the file's name has it."""
-        return self.name.tic if self.name else None
-
-    @property
-    def toi(self) -> TOI | None:
-        """The TOI, where the file's name has it."""
-        return self.name.toi if self.name else None
-
     @property
     def author(self) -> str:
         """What wrote the table: ``AstroImageJ``, ``MuSCAT``, ``KeplerCam``, or ``observer`` where it does not tell."""
@@ -121,23 +96,6 @@ class FollowupLightCurve:
             return "AstroImageJ"
         where = self.name.observatory if self.name else ""
         return next((known for known in ("MuSCAT", "KeplerCam") if where.lower().startswith(known.lower())), "observer")
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All columns, as they are called in the file."""
-        return self._table.columns
-
-    def column(self, name: str) -> FloatArray:
-        """One column of numbers, by the name that it has in the file (upper and lower case are alike).
-
-        Raises
-        ------
-        KeyError
-            If there is no such column.
-        Corrupt
-            If it holds something that is no number.
-        """
-        return self._table.numbers(self._lower[name.lower()])
 
     @property
     def time_system(self) -> str:
@@ -250,9 +208,6 @@ class FollowupLightCurve:
         lines = "".join(f"<tr><th>{escape(key)}</th><td>{escape(str(value))}</td></tr>" for key, value in rows.items())
         return f"<table><caption>FollowupLightCurve</caption>{lines}</table>"
 
-    def _first(self, *names: str) -> str | None:
-        return next((self._lower[name] for name in names if name in self._lower), None)
-
     def _columns_of(self, star: str) -> tuple[str | None, str | None]:
         """The columns of a star's flux and error: the ones that nobody has worked on, where the file has them."""
         for ending in _ENDINGS:
@@ -260,9 +215,6 @@ class FollowupLightCurve:
             if flux is not None:
                 return flux, self._lower.get(f"rel_flux_err_{star}{ending}".lower())
         return None, None
-
-    def _numbers(self, column: str | None) -> FloatArray:
-        return self._table.numbers(column) if column else np.full(len(self), np.nan)
 
     def _times(self) -> TimeAxis:
         keys = [key for key in self._lower if is_time(key)]
