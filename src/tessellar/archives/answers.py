@@ -90,16 +90,15 @@ def _packed(value: Any) -> Any:
     names = list(value[0])
     if any(list(row) != names for row in value):
         return {"value": value}
-    columns = zip(*(row.values() for row in value), strict=True)
+    columns = zip(*map(dict.values, value), strict=True)
     return {"rows": len(value), "columns": {name: _alike(column) for name, column in zip(names, columns, strict=True)}}
 
 
 def _alike(column: tuple[Any, ...]) -> Any:
     first = column[0]
-    alike = not isinstance(first, list) and all(value is first or value == first for value in column[:50])
+    alike = not isinstance(first, list) and first == column[-1] and column.count(first) == len(column)
     # 1 and True are equal, and 1.0 too, but not the same.
-    alike = alike and column.count(first) == len(column) and len(set(map(type, column))) == 1
-    return first if alike else list(column)
+    return first if alike and len(set(map(type, column))) == 1 else column
 
 
 def _unpacked(page: Mapping[str, Any]) -> Any:

@@ -321,6 +321,10 @@ def _as_they_are(values: Sequence[Any], kind: type) -> tuple[NDArray[Any], NDArr
     count, absent = len(values), type(None)
     if kinds <= {absent}:
         return np.zeros(count, dtype=_DTYPES[kind]), np.ones(count, dtype=bool)
+    if count > 1 and len(kinds) == 1 and values.count(values[0]) == count:
+        # Much of what an archive tells is the same in all rows.
+        one = _as_they_are(values[:1], kind)
+        return one and (np.repeat(one[0], count), np.repeat(one[1], count))
     if kind is str and kinds <= {str, absent}:
         text = np.array(["" if value is None else value for value in values] if absent in kinds else values)
         return text, text == ""
