@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import tessellar
 from tessellar import exofop
 from tests.conftest import SHARED
 from tests.exofop import site as made
@@ -104,6 +105,13 @@ def test_each_member_of_the_page_exists_with_its_signature() -> None:
             if name != "self"
         ]
         assert ours == member.parameters, where
+
+
+def test_the_names_are_on_the_face_of_the_package() -> None:
+    assert tessellar.System is exofop.System
+    assert (tessellar.TIC, tessellar.TOI) == (exofop.TIC, exofop.TOI)
+    assert tessellar.exofop is exofop
+    assert set(exofop.__all__) <= set(dir(exofop))
 
 
 def test_attributes_of_objects_exist(site: Site, tmp_path: Path) -> None:

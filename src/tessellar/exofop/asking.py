@@ -30,7 +30,7 @@ from tessellar.products.structure import error_page
 from tessellar.progress import Event, Listener, ignore
 
 _NOT_THERE = re.compile(r"no tic object found|no object found|not found|does not exist|no such", re.IGNORECASE)
-_NOT_ALLOWED = re.compile(r"not authori[sz]ed|must (?:be logged|log) in|please log ?in|password", re.IGNORECASE)
+_NOT_ALLOWED = re.compile(r"not authori[sz]ed|must (?:be logged|log) in|please log ?in\b|login required", re.IGNORECASE)
 _TITLE = re.compile(r"<(?:title|h1|h2|p)[^>]*>\s*([^<]{3,120})", re.IGNORECASE)
 
 

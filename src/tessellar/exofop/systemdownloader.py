@@ -26,7 +26,7 @@ class SystemDownloader(TagDownloader):
     Parameters
     ----------
     system : System
-        The system identifier for the given system.
+        The system identifier for the given system; a name will do as well.
     data_dir : str
         The directory where downloaded and extracted files will be stored, in a folder named after the system.
     target_dir : str, optional
@@ -77,6 +77,7 @@ class SystemDownloader(TagDownloader):
         timeout: float = 5,
         max_retries: int = 1,
     ) -> None:
+        system = system if isinstance(system, System) else System(system)
         folder = Path(target_dir) if target_dir is not None else Path(data_dir) / _folder_name(system.name)
         if add_exofop_subdir:
             folder = folder / "exofop"
