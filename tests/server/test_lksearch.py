@@ -83,7 +83,7 @@ def test_lksearch_searches_lists_and_downloads(lksearch_python, sky, tmp_path):
     assert said["hlsp"] == sorted(name for name in curves if name.startswith("hlsp_qlp"))
     assert said["at the place"] == [sky.of(STAR, 2)["light_curve"]]
     assert set(said["status"]) == {"COMPLETE"}
-    assert len(said["paths"]) == 2
+    assert len(said["paths"]) == 3
     for path in (*said["paths"], *said["pixels"]):
         assert Path(path).read_bytes() == (sky.directory / Path(path).name).read_bytes()
     assert set(said["again"]) <= {"COMPLETE", "UNKNOWN"}

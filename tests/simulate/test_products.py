@@ -72,11 +72,12 @@ def test_every_file_has_a_name_of_the_archive_and_is_in_the_list(sky):
 
 @pytest.mark.skipif(shutil.which("fitsverify") is None, reason="fitsverify is not installed")
 def test_fitsverify_finds_only_the_null_values_of_real_files(sky):
-    checked = [*files(sky, "_dvt.fits"), *files(sky, "_llc.fits"), *files(sky, "-tp.fits")]
+    checked = [*files(sky, "_dvt.fits"), *files(sky, "_llc.fits"), *files(sky, "v1_lc.fits"), *files(sky, "-tp.fits")]
     done = subprocess.run(["fitsverify", *checked], capture_output=True, text=True, check=False)
     assert done.stdout.count(" 0 error(s)") == len(checked) > 10
+    null = (" MH has a null value.", " PDC_EPT has a null value.", " PDC_EPTP has a null value.")
     complaints = [line for line in done.stdout.splitlines() if line.lstrip().startswith("*** ")]
-    assert [line for line in complaints if not line.endswith(" MH has a null value.")] == []
+    assert [line for line in complaints if not line.endswith(null)] == []
 
 
 def test_there_are_runs_old_and_new_of_one_sector_and_several(sky):
@@ -96,7 +97,7 @@ def test_there_are_runs_old_and_new_of_one_sector_and_several(sky):
 def test_a_star_without_transits_has_no_run(tmp_path):
     sky = simulate(tmp_path, days=0.3, kinds=["quiet", "planet"], sectors=[1])
     assert files(sky, "_dvr.xml") == files(sky, ".pdf") == files(sky, ".csv") == []
-    assert len(files(sky, "_llc.fits")) == 4
+    assert len(files(sky, "_llc.fits")) == len(files(sky, "v1_lc.fits")) == 4
 
 
 @pytest.mark.parametrize("run", sorted(RUNS))
@@ -325,6 +326,42 @@ def test_qlp_light_curves_are_means_of_the_two_minute_ones(sky, sector, cadence)
     assert set(qlp.column("ORBITID")) <= {2 * sector + 7, 2 * sector + 8}
 
 
+@pytest.mark.parametrize(("sector", "cadence"), [(1, 1800), (2, 1800), (27, 600)])
+def test_tess_spoc_light_curves_are_means_of_the_two_minute_ones(sky, sector, cadence):
+    (path,) = sky.directory.glob(f"hlsp_tess-spoc*{PLANET:016d}-s{sector:04d}*")
+    slow, fast = read(path), read(sky.directory / sky.of(PLANET, sector)["light_curve"])
+    assert (slow.author, slow.cadence, slow.sector, int(slow.tic)) == ("TESS-SPOC", cadence, sector, PLANET)
+    count = cadence // 120
+    assert slow.table_keys["NUM_FRM"] == 60 * count
+    number = (fast.cadenceno - 1) // count
+    known = np.isfinite(fast.sap_flux)
+    means = {}
+    for each in set(number[known].tolist()):
+        rows = known & (number == each)
+        means[each] = (fast.btjd[rows].mean(), fast.sap_flux[rows].mean(dtype=float), int(rows.sum()))
+    filled = np.isfinite(slow.sap_flux)
+    assert filled.sum() > 0.9 * len(slow)
+    for row in np.flatnonzero(filled):
+        time, flux, taken = means[int(slow.cadenceno[row])]
+        assert slow.btjd[row] == pytest.approx(time, abs=1e-9)
+        assert slow.sap_flux[row] == pytest.approx(flux, rel=2e-6)
+        expected = np.median(fast.column("SAP_FLUX_ERR")[known]) / np.sqrt(taken)
+        assert slow.column("SAP_FLUX_ERR")[row] == pytest.approx(expected, rel=0.1)
+    assert set(slow.quality[~filled]) <= {8}
+    level, brighter = (np.nanmedian(lc.column("PDCSAP_FLUX")) for lc in (slow, fast))
+    assert level == pytest.approx(brighter, rel=1e-3)
+
+
+def test_tess_spoc_light_curves_are_laid_out_as_theirs(sky, real_data):
+    real = fits.open(real_data / "hlsp_tess-spoc_tess_phot_0000000188589164-s0024_tess_v1_lc.fits")
+    with real as theirs, fits.open(files(sky, "v1_lc.fits", PLANET)[0]) as ours:
+        assert [hdu.name for hdu in ours] == [hdu.name for hdu in theirs]
+        for attribute in ("names", "formats", "units", "disps"):
+            assert getattr(ours[1].columns, attribute) == getattr(theirs[1].columns, attribute)
+        assert ours[1].header["TIMEDEL"] == pytest.approx(theirs[1].header["TIMEDEL"])
+        assert ours[1].header["NREADOUT"] == theirs[1].header["NREADOUT"]
+
+
 def test_lightkurve_reads_what_others_made(sky):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -382,7 +419,7 @@ def test_stars_stand_in_the_sky_where_their_motion_brings_them(sky):
 
 def test_the_targets_alone(tmp_path):
     sky = simulate(tmp_path, days=1.2, kinds=["planet"], sectors=[1])
-    assert len(files(sky, "_llc.fits")) == 1
+    assert len(files(sky, "_llc.fits")) == len(files(sky, "v1_lc.fits")) == 1
     plain = simulate(tmp_path, days=1.2, kinds=["planet"], sectors=[1], extras=False)
     row = plain.of(FIRST_TIC)
     left = {path.name for path in tmp_path.iterdir()}

@@ -267,7 +267,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(tmp_path):
     first, second = (simulate(tmp_path / name, **arguments) for name in "ab")
     other = simulate(tmp_path / "c", seed=2, **arguments)
     names = sorted(path.relative_to(first.directory) for path in first.directory.rglob("*") if path.is_file())
-    assert len([name for name in names if name.parts[0] != "exofop"]) == 12
+    assert len([name for name in names if name.parts[0] != "exofop"]) == 14
     for name in names:
         assert (first.directory / name).read_bytes() == (second.directory / name).read_bytes(), name
     assert first.files()[0].read_bytes() != (other.directory / first.files()[0].name).read_bytes()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.mission.names import build_name
+from tessellar.simulate.averaging import cadences_of_image
 from tessellar.simulate.detector import TWO_MINUTES
 from tessellar.simulate.fields import image_cadence, time_lag
 from tessellar.simulate.filing import Card, Part, write_parts
@@ -46,7 +47,7 @@ _CODES = {">f8": "D", ">f4": "E", ">i4": "J"}
 
 def qlp_name(tic: int, sector: int) -> str | None:
     """Name QLP's light curve; None for a sector whose images are no whole number of 2-min cadences."""
-    if _cadences(sector) is None:
+    if cadences_of_image(sector) is None:
         return None
     return build_name("qlp", sector=sector, tic=tic, version=_VERSION)
 
@@ -67,7 +68,7 @@ def write_qlp_file(folder: Path, observation: Observation) -> str | None:
         Its name; None if no image is whole, or the sector's images cannot be made of 2-min cadences.
     """
     sector = observation.spot.field.sector
-    name, count = qlp_name(observation.star.tic, sector), _cadences(sector)
+    name, count = qlp_name(observation.star.tic, sector), cadences_of_image(sector)
     if name is None or count is None:
         return None
     rows = _rows(observation, count)
@@ -76,12 +77,6 @@ def write_qlp_file(folder: Path, observation: Observation) -> str | None:
     cards = _table_cards(observation, rows, count)
     write_parts(folder / name, [Part(_primary(observation)), Part(cards, lambda: [rows.tobytes()])])
     return name
-
-
-def _cadences(sector: int) -> int | None:
-    """2-min cadences in a full-frame image; None if that is no whole number."""
-    count, rest = divmod(image_cadence(sector), TWO_MINUTES.cadence)
-    return int(count) if count and rest == 0 else None
 
 
 def _rows(observation: Observation, count: int) -> NDArray[Any] | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import InputError
 from tessellar.simulate import detector, fields, truth
+from tessellar.simulate.averaging import averaged, cadences_of_image, tess_spoc_name
 from tessellar.simulate.fields import Spot
 from tessellar.simulate.folder import mark_folder, prepare_folder, remove_files
 from tessellar.simulate.followup import followup_files, write_followup
@@ -227,8 +228,8 @@ def _names(tasks: Sequence[_Task], extras: bool) -> Iterator[str]:
         if task.fast:
             yield from (fields.file_name(f"fast-{product}", tic, sector) for product in ("tp", "lc"))
             yield truth.cadence_file(tic, sector, fast=True)
-        if extras and (name := qlp_name(tic, sector)) is not None:
-            yield name
+        if extras:
+            yield from filter(None, (qlp_name(tic, sector), tess_spoc_name(tic, sector)))
     if extras:
         yield TIC_FILE
         found = {task.star.tic for task in tasks if eclipses(task.star.signal)}
@@ -256,8 +257,7 @@ def _observe_all(
         rows.append(_write_files(folder, observation, measured))
         if not extras:
             continue
-        if (name := write_qlp_file(folder, observation)) is not None:
-            made.append(name)
+        made += _write_image_light_curves(folder, observation)
         if eclipses(task.star.signal):
             sightings.append(sight(observation, measured))
         if task.fast:
@@ -289,6 +289,17 @@ def _write_files(folder: Path, observation: Observation, measured: Measured) -> 
     write_light_curve_file(folder / names[1], observation, measured)
     truth.write_cadences(folder, observation)
     return truth.truth_row(observation, *names)
+
+
+def _write_image_light_curves(folder: Path, observation: Observation) -> list[str]:
+    """Write what QLP and TESS-SPOC make of the full-frame images; the names of the files."""
+    tic, sector = observation.star.tic, observation.spot.field.sector
+    name, count = tess_spoc_name(tic, sector), cadences_of_image(sector)
+    names = [write_qlp_file(folder, observation)]
+    if name is not None and count is not None and (longer := averaged(observation, count)) is not None:
+        write_light_curve_file(folder / name, longer)
+        names.append(name)
+    return [each for each in names if each is not None]
 
 
 def _first_days(schedule: Schedule, motion: NDArray[np.float64]) -> tuple[Schedule, NDArray[np.float64]]:
