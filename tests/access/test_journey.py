@@ -8,23 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tessellar.server import ServerThread
-from tessellar.simulate import simulate
-
 PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "what-belongs-together.md"
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("journey") / "sky"
-    simulate(folder, days=2)
-    with ServerThread(folder) as server:
-        yield server.url
-
-
 @pytest.mark.filterwarnings("ignore::tessellar.products.MixedLightCurvesWarning")
-def test_the_journey_of_the_documentation_is_true(archive, tmp_path, monkeypatch):
-    monkeypatch.setenv("TESSELLAR_ARCHIVE", archive)
+def test_the_journey_of_the_documentation_is_true(full_archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("TESSELLAR_ARCHIVE", full_archive)
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```pycon\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 10

@@ -158,8 +158,8 @@ def test_two_writers_of_one_file_are_kept_apart(archive, tmp_path):
 
 def test_memory_does_not_grow_with_the_table(tmp_path):
     peaks = []
-    for count in (3_000, 12_000):
-        with running(Sky(count)) as server, config.overriding(page_size=500, strip_rows=1000):
+    for count in (2_000, 8_000):
+        with running(Sky(count)) as server, config.overriding(page_size=500, strip_rows=500):
             tracemalloc.start()
             saved = save_observations(tmp_path / f"{count}.csv", wanted=["obs_id"], archive=server.url)
             peaks.append(tracemalloc.get_traced_memory()[1])
