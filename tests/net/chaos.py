@@ -9,6 +9,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -118,14 +119,19 @@ class ChaosServer(FileServer):
 
 def archive_files(number: int, seed: int) -> dict[str, bytes]:
     """Files of the kinds that an archive holds, most of them FITS with sums: path to bytes."""
-    rng = random.Random(seed)
-    makers = [_fits] * 4 + [_gzip, _zip, _xml, _pdf, _csv]
-    pool = [maker(rng) for maker in makers * 3]
+    pool = _pool(seed)
     files = {}
     for index in range(number):
         suffix, content = pool[index % len(pool)]
         files[f"/product{index:04d}{suffix}"] = content
     return files
+
+
+@cache
+def _pool(seed: int) -> list[tuple[str, bytes]]:
+    rng = random.Random(seed)
+    makers = [_fits] * 4 + [_gzip, _zip, _xml, _pdf, _csv]
+    return [maker(rng) for maker in makers * 3]
 
 
 def _fits(rng: random.Random) -> tuple[str, bytes]:
