@@ -141,13 +141,15 @@ class ArchiveTable(Table):  # type: ignore[misc]
             names += sorted(name for name in seen - set(names) if not name.startswith("_"))
         else:
             names = list(columns)
-        table = cls(masked=True)
         unreadable: dict[str, int] = {}
+        found = []
         for name, values in zip(names, _by_column(rows, names), strict=True):
             info = cls.known_columns.get(name, ColumnInfo(str, None, ""))
-            table[name], failed = _column(values, info)
+            column, failed = _column(values, info)
+            found.append(column)
             if failed:
                 unreadable[name] = failed
+        table = cls(found, names=names, masked=True, copy=False)
         if unreadable:
             table.meta[_UNREADABLE] = unreadable
         return table
@@ -160,14 +162,15 @@ class ArchiveTable(Table):  # type: ignore[misc]
         seen = {name for table in tables for name in table.colnames}
         names = [name for name in cls.known_columns if name in seen]
         names += sorted(seen.difference(names))
-        joined = cls(masked=True)
+        found = []
         unreadable: dict[str, int] = {}
         for name in names:
             info = cls.known_columns.get(name, ColumnInfo(str, None, ""))
             parts = [table[name] if name in table.colnames else _missing(len(table), info) for table in tables]
             data = np.concatenate([np.ma.getdata(part) for part in parts])
             mask = np.concatenate([np.ma.getmaskarray(part) for part in parts])
-            joined[name] = MaskedColumn(data, mask=mask, unit=info.unit, description=info.description)
+            found.append(MaskedColumn(data, mask=mask, unit=info.unit, description=info.description))
+        joined = cls(found, names=names, masked=True, copy=False)
         for table in tables:
             for name, failed in table.meta.get(_UNREADABLE, {}).items():
                 unreadable[name] = unreadable.get(name, 0) + failed
