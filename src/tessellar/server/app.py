@@ -86,6 +86,7 @@ def create_app(
     app.state.tap = tap
     app.state.exofop = Exofop(index.root)
     app.state.looked = time.monotonic() if watch else math.inf
+    app.state.look_again = _look_again
     tap.resume()
     return app
 

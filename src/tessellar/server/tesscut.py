@@ -36,7 +36,7 @@ _IMAGES = "dataproduct_type IN ('image', 'cube') AND camera IS NOT NULL AND ccd 
 
 
 def tesscut_routes() -> list[BaseRoute]:
-    """The addresses below ``/tesscut``; the application's state must have an `Index` by the name ``index``."""
+    """The addresses below ``/tesscut``; the application's state must have an `Index` ``index``, and ``look_again``."""
     both = ["GET", "POST"]
     return [
         Route(f"{_BASE}/sector", _sectors, methods=both),
@@ -100,6 +100,7 @@ async def _sectors(request: Request) -> Response:
         return refused("the request is too large", 413)
     except QueryError as error:
         return refused(str(error), 400)
+    await request.app.state.look_again(request.app)
     fields = await run_in_threadpool(_touched, request.app.state.index, ra, dec, radius)
     return JSONResponse({"results": [_described(field) for field in fields]})
 
@@ -109,6 +110,7 @@ async def _cutouts(request: Request) -> Response:
         asked = await _asked(request)
         ra, dec, _ = cone_of({**asked, "radius": 0.0})
         wanted = parse_cutout(asked, ra, dec)
+        await request.app.state.look_again(request.app)
         made = await run_in_threadpool(cut, request.app.state.index, wanted)
     except FormTooLarge:
         return refused("the request is too large", 413)
