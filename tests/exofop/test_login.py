@@ -74,12 +74,14 @@ def test_credential_files_that_are_none_are_named_without_what_is_in_them(
         ExoFOPAuthenticator(credential_file_path=str(tmp_path / "none.txt"))
 
 
-def test_a_credential_file_that_others_can_read_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_credential_file_that_others_can_read_is_told_of(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "mine.txt"
-    path.write_text("username=a\npassword=b")
+    path.write_text(f"username=lovelace\npassword={made.HER_PASSWORD}")
     path.chmod(0o644)
-    credentials.read_credential_file(path)
-    assert "chmod 600" in caplog.text
+    ExoFOPAuthenticator(credential_file_path=str(path))
+    assert caplog.text.count("chmod 600") == 1
 
 
 def test_the_environment_names_user_and_password_but_not_for_another_user(

@@ -12,7 +12,7 @@ from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessellar.errors import MissingInput, UnexpectedReply
+from tessellar.errors import MissingInput, UnexpectedReply, Unrecognised
 from tessellar.exofop import read_exofop_table
 from tessellar.exofop.columns import make_table
 from tessellar.exofop.parsing import plain, read_records
@@ -109,6 +109,9 @@ def test_numbers_as_people_write_them_and_cells_that_are_none(caplog: pytest.Log
 def test_a_saved_table_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="no such file"):
         read_exofop_table(tmp_path / "none.csv")
+    (tmp_path / "other.csv").write_text("a diary\n")
+    with pytest.raises(Unrecognised, match="it begins with 'a diary'"):
+        read_exofop_table(tmp_path / "other.csv")
 
 
 # What ExoFOP really sent

@@ -234,7 +234,9 @@ class ExoFOPAuthenticator:
 
     def _named(self, username: str | None) -> str:
         if self._credential_file is not None:
-            return credentials.read_credential_file(self._credential_file).username
+            found = credentials.read_credential_file(self._credential_file)
+            credentials.warn_if_open(self._credential_file)
+            return found.username
         if username is not None and str(username).strip():
             return str(username).strip()
         environment = credentials.from_environment()

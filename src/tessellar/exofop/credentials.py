@@ -50,13 +50,18 @@ def read_credential_file(path: str | os.PathLike[str]) -> Credentials:
         raise MissingInput(f"{path}: no such credential file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: the credential file cannot be read") from error
-    if path.stat().st_mode & 0o077:
-        _log.warning("%s: others can read this file with a password; run: chmod 600 %s", path, path)
     found = _from_lines(text) if path.suffix == ".txt" else _from_yaml(text, path)
     missing = [key for key in ("username", "password") if not found.get(key)]
     if missing:
         raise InputError(f"{path}: the credential file has no {' and no '.join(missing)}")
     return Credentials(found["username"], found["password"])
+
+
+def warn_if_open(path: str | os.PathLike[str]) -> None:
+    """Tell of a credential file that others can read."""
+    path = Path(path).expanduser()
+    if path.stat().st_mode & 0o077:
+        _log.warning("%s: others can read this file with a password; run: chmod 600 %s", path, path)
 
 
 def from_environment() -> Credentials | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from astropy.table import Table
 
-from tessellar.errors import MissingInput, NoPermission
+from tessellar.errors import MissingInput, NoPermission, UnexpectedReply, Unrecognised
 from tessellar.exofop.columns import make_table
 from tessellar.exofop.overviewcolumns import ctoi_columns, toi_columns
 from tessellar.exofop.parsing import Records, normalised, read_records
@@ -34,7 +34,7 @@ def read_exofop_table(path: str | os.PathLike[str]) -> Table:
     ------
     MissingInput
         If there is no such file.
-    UnexpectedReply
+    Unrecognised
         If it is no such table.
 
     Examples
@@ -53,7 +53,10 @@ def read_exofop_table(path: str | os.PathLike[str]) -> Table:
         raise MissingInput(f"{path}: no such file") from error
     except OSError as error:
         raise NoPermission(f"{path}: cannot be read ({error.strerror})") from error
-    return table_of(read_records(text, str(path)))
+    try:
+        return table_of(read_records(text, str(path)))
+    except UnexpectedReply as error:
+        raise Unrecognised(str(error)) from error
 
 
 def table_of(records: Records) -> Table:
