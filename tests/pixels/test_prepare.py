@@ -310,6 +310,23 @@ def run(frames: list[Path], catalog: object = None, **settings: object) -> Prepa
     return prepare(frames[0].parent, catalog, out=frames[0].parent / "x.h5", **settings)  # type: ignore[arg-type]
 
 
+def test_known_errors_of_times_are_told_and_taken_off_on_request(frames: list[Path]) -> None:
+    assert run(frames).provenance.settings["time_offset"] is None, "simulated frames have none"
+    for path in frames:
+        fits.setval(path, "SIMDATA", value=False, ext=0)
+    plain = run(frames)
+    told = plain.provenance.settings["time_offset"]
+    # Release 1, camera 4, CCD 1: 1.979 s late, less a second that its readout comes after that of camera 1.
+    assert told["seconds"] == pytest.approx(-0.979)
+    assert told["uncertainty"] == 0.35
+    assert not told["corrected"]
+    before = plain.time, plain.time_start
+    right = run(frames, correct_times=True)
+    assert right.provenance.settings["time_offset"]["corrected"]
+    np.testing.assert_allclose((right.time - before[0]) * 86400, -0.979, atol=1e-4)
+    np.testing.assert_allclose((right.time_start - before[1]) * 86400, -0.969, atol=1e-4)
+
+
 def test_without_a_catalogue_there_is_a_background_all_the_same(frames: list[Path]) -> None:
     field = run(frames)
     assert field.stars is None

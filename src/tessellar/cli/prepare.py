@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Folder of 2-min files of the sector, for flags and times; by default DIR.",
 )
+@click.option("--correct-times", is_flag=True, help="Take known errors off the times of early releases.")
 @click.option("--unpack", type=click.Path(path_type=Path), metavar="DIR", help="Where packed frames are unpacked.")
 @click.option("--cube", is_flag=True, help="Also keep the pixels turned round (26 GB for a CCD): many stamps are fast.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, metavar="N", help="Threads.")
@@ -71,6 +72,7 @@ def command(settings: Globals, /, folder: Path, **options: Any) -> None:
             out=_place(folder, stack, options["out"]),
             targets=find_stars(options["targets"] or folder, field),
             limit=options["limit"],
+            correct_times=options["correct_times"],
             workers=options["workers"],
             listener=listener,
         )
@@ -122,6 +124,7 @@ def _tell(settings: Globals, made: PreparedField) -> None:
         "unusable": int((~made.background.usable).sum()),
         "stars": 0 if made.stars is None else len(made.stars),
         "left_out": made.left_out,
+        "time_offset": made.provenance.settings.get("time_offset"),
         "bad_times": [vars(each) for each in made.bad_times],
     }
     if settings.json:

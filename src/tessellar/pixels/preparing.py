@@ -33,7 +33,7 @@ from tessellar.pixels.smoothing import smoothed
 from tessellar.pixels.stack import FrameStack
 from tessellar.pixels.starmodel import StarModel
 from tessellar.pixels.stars import StarField
-from tessellar.pixels.timing import spacecraft_of
+from tessellar.pixels.timing import corrected, known_offsets, spacecraft_of
 from tessellar.products.provenance import InputFile, Provenance
 from tessellar.progress import Event, Listener, ignore
 
@@ -60,6 +60,7 @@ def prepare(
     field: Field | str | None = None,
     targets: Sequence[TimeSeries] = (),
     limit: float = np.inf,
+    correct_times: bool = False,
     box: int = BOX,
     workers: int = 2,
     unpack: str | PathLike[str] | None = None,
@@ -87,6 +88,8 @@ def prepare(
         Of the same sector: their flags are taken over, and their barycentric corrections tell where the spacecraft was.
     limit : float
         Faintest magnitude of stars.
+    correct_times : bool
+        Take known errors off the times. They are told in any case, in the provenance (``time_offset``).
     box : int
         Side of the background's tiles, px.
     workers : int
@@ -124,7 +127,7 @@ def prepare(
         listener(Event("frames", note=f"{path.name} is left out: {why}"))
     placed = stars if isinstance(stars, StarField) or stars is None else StarField.of(stack, stars, limit=limit)
     path = Path(out)
-    work = _Work(stack, placed, prf, tuple(targets), box, workers, listener)
+    work = _Work(stack, placed, prf, tuple(targets), correct_times, box, workers, listener)
     if _is_of(path, work.key):
         return PreparedField(path)
     with Checkpoints(path.with_name(f"{path.name}.work"), work.key) as kept:
@@ -148,6 +151,7 @@ class _Work:
     stars: StarField | None
     prf: GriddedResponse | None
     targets: tuple[TimeSeries, ...]
+    correct_times: bool
     box: int
     workers: int
     listener: Listener
@@ -155,7 +159,9 @@ class _Work:
     @property
     def key(self) -> str:
         """Tells this work from any other: a digest of what goes in."""
-        digest = hashlib.sha256(f"{_METHOD} {self.box} {self.stack.shape} {self.stack.corner}".encode())
+        digest = hashlib.sha256(
+            f"{_METHOD} {self.box} {self.correct_times} {self.stack.shape} {self.stack.corner}".encode()
+        )
         for path in [*(frame.path for frame in self.stack.frames), *(each.path for each in self.targets)]:
             told = path.stat()
             digest.update(f"{path.absolute()} {told.st_size} {told.st_mtime_ns}\n".encode())
@@ -197,7 +203,7 @@ class _Work:
         background = _series(sky, survey, segments)
         return Findings(
             field=stack.field,
-            frames=stack.frames,
+            frames=corrected(stack.frames, known_offsets(stack)) if self.correct_times else stack.frames,
             corner=stack.corner,
             shape=stack.shape,
             planes=stack.planes,
@@ -251,6 +257,10 @@ class _Work:
         kept.save("response", {name: getattr(response, name) for name in ("columns", "rows", "coefficients")})
         return response
 
+    def _offset(self) -> dict[str, Any] | None:
+        known = known_offsets(self.stack)["mid"]
+        return None if known is None else {**vars(known), "corrected": self.correct_times}
+
     def _note(self, text: str) -> None:
         self.listener(Event("frames", note=text))
 
@@ -260,6 +270,7 @@ class _Work:
             "field": str(self.stack.field),
             "box": self.box,
             "stars": 0 if self.stars is None else len(self.stars),
+            "time_offset": self._offset(),
             "response": repr(self.prf) if self.prf is not None else "estimated from the frames",
         }
         # Hashing a sector's frames would take as long as preparing them.

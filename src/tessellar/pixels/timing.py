@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.mission.barycentre import SpacecraftPosition, WrittenCorrection
+from tessellar.mission.offsets import TimeOffset, time_offset
 
 if TYPE_CHECKING:
     from tessellar.mission.tangent import Plane
+    from tessellar.pixels.frames import Frame
     from tessellar.pixels.series import FrameSeries
+    from tessellar.pixels.stack import FrameStack
     from tessellar.products.series import TimeSeries
 
 # 1-sigma error of a frame's correction, seconds: its world coordinates are right to a fifth of a pixel, and a pixel
 # of 21 arcsec is up to 0.05 s.
 _FRAME_SIGMA = 0.01
+
+
+def known_offsets(stack: FrameStack) -> dict[str, TimeOffset | None]:
+    """Known errors of the begin, middle and end of a stack's exposures; None where nothing is known.
+
+    Told by the data release and processing in the first frame's header; simulated frames have none.
+    """
+    first = stack.image(0)
+    if first.simulated:
+        return dict.fromkeys(("start", "mid", "end"))
+    place, processing = stack.field, str(first.header.get("PROCVER") or "") or None
+    return {
+        at: time_offset(
+            "SPOC", place.sector, version=first.data_release, processing=processing, frames=True,
+            camera=place.camera, ccd=place.ccd, at=at,
+        )
+        for at in ("start", "mid", "end")
+    }  # fmt: skip
+
+
+def corrected(frames: Sequence[Frame], offsets: Mapping[str, TimeOffset | None]) -> list[Frame]:
+    """Frames with known errors taken off their times."""
+    days = {at: 0.0 if offset is None else offset.days for at, offset in offsets.items()}
+    return [
+        replace(
+            frame,
+            start=frame.start + days["start"],
+            mid=frame.mid + days["mid"],
+            stop=frame.stop + days["end"],
+        )
+        for frame in frames
+    ]
 
 
 def written_in_frames(frames: FrameSeries, plane: Plane) -> WrittenCorrection:
