@@ -12,7 +12,9 @@ from tessellar.server import ServerThread
 @pytest.fixture
 def recipe(star, tmp_path):
     path = tmp_path / "study.toml"
-    path.write_text(f'title = "One star"\ntargets = ["TIC {star}"]\nsectors = [1]\nkinds = ["lightcurve"]\nauthors = ["SPOC"]\n')
+    path.write_text(
+        f'title = "One star"\ntargets = ["TIC {star}"]\nsectors = [1]\nkinds = ["lightcurve"]\nauthors = ["SPOC"]\n'
+    )
     return path
 
 
