@@ -274,9 +274,7 @@ def read_position(text: str) -> tuple[float, float] | None:
     if plain is not None:
         ra, dec = float(plain[1]), float(plain[2])
         if not (0 <= ra < 360 and -90 <= dec <= 90):
-            raise InputError(
-                f"{text!r} is not on the sky: right ascension from 0 to 360 degrees, declination -90 to 90"
-            )
+            raise _off_the_sky(text)
         return ra, dec
     if sexagesimal is None:
         return None
@@ -288,6 +286,10 @@ def read_position(text: str) -> tuple[float, float] | None:
     except ValueError as error:
         raise InputError(f"{text!r} is not on the sky: {error}") from error
     return float(place.ra.deg), float(place.dec.deg)
+
+
+def _off_the_sky(written: str) -> InputError:
+    return InputError(f"{written!r} is not on the sky: right ascension from 0 to 360 degrees, declination -90 to 90")
 
 
 def degrees_of(position: str | tuple[float, float] | SkyCoord) -> tuple[float, float]:
@@ -307,6 +309,10 @@ def degrees_of(position: str | tuple[float, float] | SkyCoord) -> tuple[float, f
         return read
     if isinstance(position, tuple):
         ra, dec = (float(value) for value in position)
-        return read_position(f"{ra!r} {dec!r}") or (ra, dec)
+        if not (0 <= ra < 360 and -90 <= dec <= 90):
+            raise _off_the_sky(f"{ra:g} {dec:g}")
+        return ra, dec
     place = position.icrs
-    return float(place.ra.deg), float(place.dec.deg)
+    if place.shape:
+        raise InputError(f"{place.size} positions are given where one is meant: ask for one after the other")
+    return degrees_of((float(place.ra.deg), float(place.dec.deg)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -287,5 +288,17 @@ def text_filter(column: str, *values: str) -> dict[str, Any]:
 
 
 def range_filter(column: str, low: float, high: float) -> dict[str, Any]:
-    """Ask that a column of numbers lies between two bounds, both included."""
+    """Ask that a column of numbers lies between two bounds, both included.
+
+    Raises
+    ------
+    QueryError
+        If they are no numbers, or nothing lies between them.
+    """
+    try:
+        possible = math.isfinite(low) and math.isfinite(high) and low <= high
+    except TypeError:
+        possible = False
+    if not possible:
+        raise QueryError(f"{column} from {low} to {high}: give two finite numbers, the lower one first")
     return {"paramName": column, "values": [{"min": low, "max": high}]}
