@@ -82,7 +82,7 @@ def test_an_upload_and_the_list_of_tables(ask: Run, tmp_path: Path) -> None:
         (["tap", "--upload", "x=nothing.csv", QUERY], 2, "cannot be read as a table"),
         (["tap", "-o", "rows.xlsx", QUERY], 2, "a table is written to"),
         (["tap", "--service", "http://127.0.0.1:1/tap", QUERY], 3, "cannot be reached"),
-        (["tap", "explain", "--footprint", "1-1"], 2, "write sector-camera-CCD"),
+        (["tap", "explain", "--footprint", "1-1"], 2, "write sector-camera-ccd"),
         (["find", "--footprint", "POLYGON 1 2"], 2, "has 2 numbers"),
         (["find", "--footprint", "9999-1-1"], 2, "sector"),
         (["find", "--footprint", "1-1-2", "--kind", "tpf"], 2, "--kind tpf"),

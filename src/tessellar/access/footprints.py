@@ -112,10 +112,11 @@ def field_of(field: str | Field | Sequence[int]) -> Field:
     """
     if isinstance(field, Field):
         return field
-    parts = field.removeprefix("s").split("-") if isinstance(field, str) else list(map(str, field))
-    if len(parts) != 3 or not all(part.strip().isdigit() for part in parts):
-        raise InputError(f"field {field!r}: write sector-camera-CCD, as in 1-1-2")
-    return Field(*map(int, parts))
+    if isinstance(field, str):
+        return Field.parse(field.strip())
+    if len(field) != 3:
+        raise InputError(f"field {field!r}: give sector, camera and CCD, as in (1, 1, 2)")
+    return Field(*field)
 
 
 def _listed(field: Field, service: TapService) -> Footprint:

@@ -118,7 +118,7 @@ def region_of(region: SkyRegion | Footprint | Field | str) -> SkyRegion:
         return region
     if isinstance(region, Footprint):
         return region.region
-    if isinstance(region, str) and region.strip()[:1].isalpha() and not region.strip().startswith("s0"):
+    if isinstance(region, str) and " " in region.strip():  # a field has none, a shape cannot do without
         return SkyRegion.parse(region)
     return footprint(field_of(region)).region
 

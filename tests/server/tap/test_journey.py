@@ -121,7 +121,7 @@ def test_a_footprint_says_where_it_is_from(archive: ServerThread, sky: Path) -> 
         footprint("2-1-2", "archive", archive=archive.url)
     with pytest.raises(InputError, match="no full-frame image of s0001-1-3"):
         footprint("1-1-3", frames=sky)
-    with pytest.raises(InputError, match="write sector-camera-CCD"):
+    with pytest.raises(InputError, match="write sector-camera-ccd"):
         footprint("one")
 
 
@@ -196,3 +196,19 @@ def test_what_is_asked_can_be_read() -> None:
     assert "CIRCLE('ICRS', 0, 0, 1)" in adql
     with pytest.raises(InputError, match="sector"):
         lightcurves_in(FIELD, sectors=9999, archive="http://127.0.0.1:1")
+
+
+def test_a_recipe_of_what_is_inside_is_locked(archive: ServerThread, tmp_path: Path) -> None:
+    from tessellar.access.dataset import lock
+    from tessellar.access.dataset.recipe import parse_recipe
+
+    recipe = parse_recipe(f'inside = ["1-1-2"]\nsectors = [27]\narchive = "{archive.url}"')
+    found = lock(recipe, tmp_path / "data", archive=archive.url).lock
+    assert {file.obs_id.split("-")[1] for file in found.files} == {"s0027"}
+    assert len(found.files) == 2
+    assert all(file.sha256 for file in found.files)
+    assert found.queries[0].criteria["inside"] == "1-1-2"
+    with pytest.raises(InputError, match="inside: region: POLYGON at character 1 has 2 numbers"):
+        parse_recipe('inside = ["POLYGON 1 2"]')
+    with pytest.raises(InputError, match="inside means light curves"):
+        parse_recipe('inside = ["1-1-2"]\nkinds = ["tpf"]')

@@ -10,6 +10,7 @@ from typing import Any
 from tessellar.access.dataset.followup import ask_followup
 from tessellar.access.dataset.lockfile import LockedFile, Query
 from tessellar.access.dataset.recipe import Recipe, Selection
+from tessellar.access.regions import lightcurves_in
 from tessellar.access.resolving import star_of
 from tessellar.access.searching import list_products, search
 from tessellar.archives import Archive
@@ -52,6 +53,9 @@ def ask(recipe: Recipe, archive: Archive, listener: Listener) -> Wanted:
                 wanted.files.update({file.uri: file for file in files})
                 wanted.queries.append(query)
             continue
+        if selection.inside:
+            _ask_inside(selection, archive, wanted, listener)
+            continue
         for criteria in _questions(selection):
             _ask_one(selection, criteria, archive, wanted, listener)
     return wanted
@@ -79,6 +83,24 @@ def _ask_one(
     ]
     wanted.files.update({file.uri: file for file in files})
     wanted.queries.append(Query(asked, archive.name, told, len(observations), len(files)))
+
+
+def _ask_inside(selection: Selection, archive: Archive, wanted: Wanted, listener: Listener) -> None:
+    """Ask for the light curves of the stars inside regions."""
+    for region in selection.inside:
+        for author in selection.authors or (None,):
+            for cadence in selection.cadences or (None,):
+                asked = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+                sectors = selection.sectors or None
+                table = lightcurves_in(
+                    region, sectors=sectors, cadence=cadence, author=author, archive=archive.name, listener=listener
+                )
+                files = [_file(row) for row in table.rows()]
+                held = {"author": author or "", "cadences": f"{cadence:g}" if cadence else "",
+                        "sectors": ", ".join(map(str, selection.sectors))}  # fmt: skip
+                told = {"inside": region, **{name: value for name, value in held.items() if value}}
+                wanted.files.update({file.uri: file for file in files})
+                wanted.queries.append(Query(asked, archive.name, told, len(files), len(files)))
 
 
 def _held_against(selection: Selection, kind: str | None) -> dict[str, str]:

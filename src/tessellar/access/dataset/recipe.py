@@ -10,8 +10,10 @@
     cadences = [120]
 
 ``tags = [5903]`` beside targets means the files that ExoFOP has under these tags.
-In place of targets, ``footprint = ["1-4-2"]`` names CCDs (sector-camera-ccd). A
-recipe of several parts writes each below its own ``[[select]]``.
+In place of targets, ``footprint = ["1-4-2"]`` names CCDs (sector-camera-ccd), and
+``inside = ["1-4-2", "CIRCLE 84.29 -80.47 1"]`` means the light curves of all stars
+in the footprint of a CCD, or in a region, from every sector. A recipe of several
+parts writes each below its own ``[[select]]``.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from tessellar.targets import Field, check_sector
 T = TypeVar("T")
 
 _TOP = ("title", "archive", "select")
-_SELECTION = ("targets", "footprint", "sectors", "kinds", "authors", "cadences", "tags")
+_SELECTION = ("targets", "footprint", "inside", "sectors", "kinds", "authors", "cadences", "tags")
 _SPAN = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*", re.ASCII)
 
 
@@ -47,8 +49,10 @@ class Selection:
         Stars, by TIC id or by name.
     footprint : tuple of Field
         CCDs, in place of targets.
+    inside : tuple of str
+        CCDs or regions: the light curves of the stars inside, in place of targets.
     sectors : tuple of int
-        Sectors; with targets, only files of these.
+        Sectors; with targets or regions, only files of these.
     kinds : tuple of str
         ``lightcurve``, ``tpf``, ``dv``, ``cbv``, ``ffi``.
     authors : tuple of str
@@ -61,6 +65,7 @@ class Selection:
 
     targets: tuple[str, ...] = ()
     footprint: tuple[Field, ...] = ()
+    inside: tuple[str, ...] = ()
     sectors: tuple[int, ...] = ()
     kinds: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
@@ -72,9 +77,11 @@ class Selection:
             raise InputError("tags go with targets alone; another [[select]] can have the rest")
         if self.targets and self.footprint:
             raise InputError("give targets or a footprint, not both; a second [[select]] can have the other")
+        if self.inside and (self.targets or self.footprint or set(self.kinds) - {"lightcurve"}):
+            raise InputError("inside means light curves, in place of targets or a footprint: leave the others out")
         if self.footprint and self.sectors:
             raise InputError("the footprint says the sectors: leave sectors out")
-        if not (self.targets or self.footprint or self.sectors):
+        if not (self.targets or self.footprint or self.inside or self.sectors):
             raise InputError("give targets, a footprint or sectors: everything of TESS is millions of files")
         if self.targets and "ffi" in self.kinds:
             raise InputError("full-frame images belong to no target: give a footprint for them, as in ['1-4-2']")
@@ -182,6 +189,7 @@ def _selection(written: Mapping[str, Any]) -> Selection:
     return Selection(
         targets=_unique(str(_checked_target(value)) for value in _items(written, "targets")),
         footprint=_unique(Field.parse(value) for value in _texts(written, "footprint")),
+        inside=_unique(_region(value) for value in _texts(written, "inside")),
         sectors=_unique(sector for value in _items(written, "sectors") for sector in _span(value)),
         kinds=kinds,
         authors=_texts(written, "authors"),
@@ -223,6 +231,16 @@ def _tag(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise InputError(f"tags: {value!r} is no tag of ExoFOP: a tag is a number, as in 5903")
     return str(value).strip()
+
+
+def _region(value: str) -> str:
+    from tessellar.access.regions import region_of
+
+    try:
+        region_of(value)
+    except InputError as error:
+        raise InputError(f"inside: {error}") from error
+    return value
 
 
 def _span(value: Any) -> Iterable[int]:
