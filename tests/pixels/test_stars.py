@@ -154,7 +154,7 @@ def test_catalogues_as_they_come() -> None:
         "ra": ra, "dec": dec,
         "Tmag": MaskedColumn([10.0, 11, 12, 13, 14, 15], mask=[0, 1, 0, 0, 0, 0]),
         "pmRA": MaskedColumn([1.0] * 6, mask=[0, 0, 1, 0, 0, 0]), "pmDEC": [0.0] * 6,
-        "disposition": ["", "", "", "DUPLICATE", "ARTIFACT", ""],
+        "disposition": ["", "", "SPLIT", "DUPLICATE", "ARTIFACT", ""],
     })  # fmt: skip
     stars = StarField.place(table, plane, epoch=1500.0, limit=14.5)
     assert stars.tic.tolist() == [9007199254, 3]

@@ -299,4 +299,5 @@ def _discarded(catalog: Table | Mapping[str, ArrayLike], count: int) -> NDArray[
         return np.zeros(count, dtype=bool)
     words: Any = np.ma.asarray(catalog[name])
     texts = ["" if word is None or word is np.ma.masked else str(word).strip() for word in words]
-    return np.array([text not in ("", "3", "None", "nan", "--") for text in texts], dtype=bool)
+    # A star that was split from another is one; MAST says so in a word, TASOC's copy of the catalogue by 3.
+    return np.array([text.upper() not in ("", "SPLIT", "3", "NONE", "NAN", "--") for text in texts], dtype=bool)
