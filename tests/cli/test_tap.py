@@ -60,6 +60,29 @@ def test_a_job_is_left_and_found_again(ask: Run, tmp_path: Path) -> None:
     assert (gone.code, len(gone.err.splitlines())) == (3, 1)
 
 
+@pytest.mark.parametrize("name", ["rows.ecsv", "rows.csv", "rows.parquet"])
+def test_the_answer_of_a_job_is_streamed(ask: Run, tmp_path: Path, name: str) -> None:
+    query = "SELECT obs_id, obsid, s_ra, mtFlag, obs_title, t_exptime FROM dbo.obspointing ORDER BY obs_id"
+    rows = ask("--json", "tap", query).json
+    done = ask("tap", "--job", "-o", str(tmp_path / name), query)
+    assert done.code == 0, done.err
+    assert f"{len(rows)} rows" in done.err
+    if name.endswith("parquet"):
+        found = pytest.importorskip("pyarrow.parquet").read_table(tmp_path / name).to_pylist()
+        assert [row["obs_id"] for row in found] == [row["obs_id"] for row in rows]
+        assert [row["obsid"] for row in found] == [row["obsid"] for row in rows]
+    else:
+        table = Table.read(tmp_path / name)
+        assert table["obs_id"].tolist() == [row["obs_id"] for row in rows]
+        assert table["s_ra"].tolist() == [row["s_ra"] for row in rows]
+    if name.endswith("ecsv"):
+        assert table["s_ra"].unit == "deg"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    cut = ask("tap", "--job", "--maxrec", "3", "-o", str(tmp_path / name), query)
+    assert "no more than 3 rows" in cut.err
+    assert ask("tap", "jobs").out == ""
+
+
 def test_an_upload_and_the_list_of_tables(ask: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("name,ra,dec\nhere,63.374,-69.2268\n")
     query = (

@@ -1,16 +1,26 @@
-"""Tables from and for TAP services: files to upload, answers to keep."""
+"""Tables from and for TAP services: files to upload, answers to keep, answers too long for memory."""
 
 from __future__ import annotations
 
+import csv
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tessellar.errors import InputError, NoPermission
+from tessellar.progress import Listener, ignore
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
+    from tessellar.archives.tap import TapService
+
+#: What an answer of any length can be written to.
+STREAMED = (".csv", ".ecsv", ".parquet")
+
+_TRUTHS = {"true": "True", "t": "True", "1": "True", "false": "False", "f": "False", "0": "False"}
 _FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".vot": "votable", ".xml": "votable"}
 
 
@@ -71,11 +81,128 @@ def write_answer(table: Table, path: Path) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class SavedAnswer:
+    """What was written.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    rows : int
+        Its rows.
+    overflow : bool
+        Whether the service has cut the answer off, or may have: it gave as many rows as it gives at all.
+    """
+
+    path: Path
+    rows: int
+    overflow: bool
+
+
+def save_answer(
+    service: TapService,
+    adql: str,
+    path: Path,
+    *,
+    maxrec: int | None = None,
+    uploads: Mapping[str, Table] | None = None,
+    timeout: float | None = None,
+    listener: Listener = ignore,
+) -> SavedAnswer:
+    """Ask a question as a job, and stream its answer to a file: no more than a piece of it is in memory.
+
+    Parameters
+    ----------
+    service : TapService
+        Whom to ask.
+    adql : str
+        The question.
+    path : Path
+        ``.csv``, ``.ecsv`` (with units) or ``.parquet`` (extra ``parquet``).
+    maxrec, uploads, timeout, listener
+        As for `tessellar.archives.tap.TapService.query`.
+
+    Raises
+    ------
+    InputError
+        If the ending is none of these.
+    QueryError, ArchiveError
+        If the service refuses the question, or fails.
+    NoPermission
+        If it cannot be written.
+    """
+    if path.suffix not in STREAMED:
+        raise InputError(f"{path}: an answer is streamed to {', '.join(STREAMED)}; choose one of these")
+    head = service.query(adql, mode="sync", maxrec=0, uploads=uploads)
+    limit = maxrec if maxrec is not None else service.limits()["rows"]
+    raw, part = path.with_name(f".{path.name}.csv.part"), path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        job = service.submit(adql, maxrec=maxrec, uploads=uploads, form="csv")
+        job.wait(timeout=timeout, listener=listener).save(raw)
+        rows = _rewritten(raw, part, head, path.suffix)
+        part.replace(path)
+        job.delete()
+    except OSError as error:
+        raise NoPermission(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
+    finally:
+        raw.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+    return SavedAnswer(path, rows, limit is not None and rows >= int(limit))
+
+
+def _rewritten(raw: Path, part: Path, head: Table, suffix: str) -> int:
+    """Write the CSV of a service in another form, row by row; return the number of rows."""
+    if suffix == ".parquet":
+        return _packed(raw, part, head)
+    rows = 0
+    with raw.open(encoding="utf-8", newline="") as source, part.open("w", encoding="utf-8", newline="") as target:
+        reader = csv.reader(source)
+        names = next(reader, None)
+        if suffix == ".ecsv":
+            empty = head.copy()
+            empty.write(target, format="ascii.ecsv", delimiter=",")
+        else:
+            csv.writer(target, lineterminator="\n").writerow(names or head.colnames)
+        writer = csv.writer(target, lineterminator="\n")
+        truths = [i for i, name in enumerate(head.colnames) if suffix == ".ecsv" and head[name].dtype.kind == "b"]
+        for row in reader:
+            for i in truths:  # services write them in many ways, ECSV in one
+                row[i] = _TRUTHS.get(row[i].lower(), row[i])
+            writer.writerow(row)
+            rows += 1
+    return rows
+
+
+def _packed(raw: Path, part: Path, head: Table) -> int:
+    pa, parquet = _arrow(part)
+    from pyarrow import csv as arrow_csv
+
+    kinds = {"i": pa.int64(), "u": pa.int64(), "f": pa.float64(), "b": pa.bool_()}
+    types = {name: kinds.get(head[name].dtype.kind, pa.string()) for name in head.colnames}
+    convert = arrow_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
+    rows = 0
+    reader = arrow_csv.open_csv(
+        raw, convert_options=convert, parse_options=arrow_csv.ParseOptions(newlines_in_values=True)
+    )
+    with parquet.ParquetWriter(part, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+            rows += len(batch)
+    return rows
+
+
 def _write_parquet(table: Table, path: Path) -> None:
+    pa, parquet = _arrow(path)
+    columns = {name: pa.array(table[name].tolist()) for name in table.colnames}
+    parquet.write_table(pa.table(columns), path)
+
+
+def _arrow(path: Path) -> tuple[Any, Any]:
     try:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
         raise InputError(f"{path}: Parquet needs pyarrow: pip install 'tessellar[parquet]'") from error
-    columns = {name: pa.array(table[name].tolist()) for name in table.colnames}
-    parquet.write_table(pa.table(columns), path)
+    return pa, parquet

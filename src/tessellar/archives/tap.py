@@ -172,15 +172,22 @@ class TapService:
         return table
 
     def submit(
-        self, adql: str, *, maxrec: int | None = None, uploads: Mapping[str, Table] | None = None, name: str = ""
+        self,
+        adql: str,
+        *,
+        maxrec: int | None = None,
+        uploads: Mapping[str, Table] | None = None,
+        name: str = "",
+        form: str = _VOTABLE,
     ) -> TapJob:
         """Send a question as a job, and let it run.
 
         Its `TapJob.url` is all that is needed to come back to it, from any
-        program: `job`.
+        program: `job`. `name` is for the list of jobs, `form` that of the result.
         """
-        form = {**_form(adql, maxrec), "PHASE": "RUN", **({"RUNID": name} if name else {})}
-        reply = run(self._send("async", form, uploads, None))
+        more = {"PHASE": "RUN", "FORMAT": form, **({"RUNID": name} if name else {})}
+        form_fields = {**_form(adql, maxrec), **more}
+        reply = run(self._send("async", form_fields, uploads, None))
         job = TapJob(_job_url(reply.url, self.url), self.settings)
         # A service may have taken the job without starting it.
         return job.start() if job.phase == "PENDING" else job
@@ -398,7 +405,7 @@ def _texts(column: Any) -> Any:
 
     told = [None if value is np.ma.masked or value is None else str(value) for value in column]
     texts = [value or "" for value in told]
-    return MaskedColumn(texts, column.name, mask=[not value for value in texts], unit=column.unit,
+    return MaskedColumn(np.array(texts, dtype=str), column.name, mask=[not value for value in texts], unit=column.unit,
                         description=column.description)  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def command() -> None:
 @click.option("--ecsv", "form", flag_value="ecsv", help="Print ECSV, with units.")
 @click.option("--votable", "form", flag_value="votable", help="Print a VOTable.")
 @click.option("--out", "-o", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Write the answer to FILE: .ecsv, .csv, .fits, .parquet or .vot.")  # fmt: skip
+              help="Write to FILE: .ecsv, .csv, .parquet (these, of a job, piece by piece), .fits, .vot.")  # fmt: skip
 @click.pass_obj
 def query(
     settings: Globals,
@@ -72,7 +72,7 @@ def query(
     out: Path | None,
 ) -> int:
     """Ask QUERY."""
-    from tessellar.access.tapping import read_upload, write_answer
+    from tessellar.access.tapping import STREAMED, read_upload, write_answer
     from tessellar.archives.tap import tap_service
 
     asked = tap_service(service or settings.archive)
@@ -86,6 +86,8 @@ def query(
         else:
             click.echo(job.url)
         return DONE
+    if as_job and out is not None and out.suffix in STREAMED:
+        return _save(settings, asked, adql, out, maxrec=maxrec, uploads=uploads, timeout=timeout)
     with settings.progress() as listener:
         mode: Mode = "async" if as_job else "auto"
         table = asked.query(adql, mode=mode, maxrec=maxrec, uploads=uploads, timeout=timeout, listener=listener)
@@ -190,6 +192,21 @@ def job(
         print_json({"url": found.url, "phase": phase, "query": found.query})
     else:
         click.echo(phase)
+    return DONE
+
+
+def _save(settings: Globals, service: Any, adql: str, out: Path, **how: Any) -> int:
+    """Stream the answer of a job to a file."""
+    from tessellar.access.tapping import save_answer
+
+    with settings.progress() as listener:
+        saved = save_answer(service, adql, out.expanduser().absolute(), listener=listener, **how)
+    if settings.json:
+        print_json({"path": str(saved.path), "rows": saved.rows})
+    elif not settings.quiet:
+        click.echo(f"{saved.path}: {saved.rows} rows", err=True)
+    if saved.overflow:
+        click.echo(f"tessellar: the service gives no more than {saved.rows} rows; there may be more", err=True)
     return DONE
 
 
