@@ -13,6 +13,9 @@ import pytest
 from tessellar.server import ServerThread
 from tests.server.folder import make
 
+# Programs that tests run in processes of their own, with clients that are not here.
+collect_ignore_glob = ["*_session.py"]
+
 Ask = Callable[..., dict[str, Any]]
 
 
