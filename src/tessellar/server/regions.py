@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from tessellar.products.keywords import Keys
 
@@ -61,7 +62,7 @@ def bounding_cap(region: str) -> tuple[float, float, float] | None:
     shape = _shape(region)
     if shape is None:
         return None
-    (x, y, z), radius, _ = shape
+    (x, y, z), radius = shape.centre, shape.bound
     return math.degrees(math.atan2(y, x)) % 360, math.degrees(math.atan2(z, math.hypot(x, y))), math.degrees(radius)
 
 
@@ -70,11 +71,10 @@ def touches(region: str, ra: float, dec: float, radius: float) -> bool:
     shape = _shape(region)
     if shape is None:
         return False
-    centre, bound, corners = shape
-    point, reach = _vector(ra, dec), math.radians(radius)
-    if _angle(point, centre) > bound + reach:
+    point, reach, corners = _vector(ra, dec), math.radians(radius), shape.corners
+    if _angle(point, shape.centre) > shape.bound + reach:
         return False
-    if not corners or _inside(point, corners, centre):
+    if not corners or all(_dot(normal, point) >= 0 for normal in shape.normals):
         return True
     return any(_distance_to_edge(point, a, b) <= reach for a, b in pairwise((*corners, corners[0])))
 
@@ -112,32 +112,34 @@ def _real(keys: Keys, name: str, default: float | None = None) -> float:
     return float(value)
 
 
+class _Shape(NamedTuple):
+    """A footprint: its centre, bounding radius (radians), corners, and normals of its sides that point inwards."""
+
+    centre: Vector
+    bound: float
+    corners: tuple[Vector, ...] = ()
+    normals: tuple[Vector, ...] = ()
+
+
 @lru_cache(maxsize=65536)
-def _shape(region: str) -> tuple[Vector, float, tuple[Vector, ...]] | None:
-    """Read STC-S into centre, bounding radius (radians) and corners (none for a circle)."""
+def _shape(region: str) -> _Shape | None:
+    """Read STC-S: a circle, or a convex polygon that may run either way round."""
     words = region.split()
     try:
         numbers = [float(word) for word in words[1:] if not word.isalpha() and not word[:1].isalpha()]
     except ValueError:
         return None
     if words and words[0].upper() == "CIRCLE" and len(numbers) == 3:
-        return _vector(numbers[0], numbers[1]), math.radians(numbers[2]), ()
+        return _Shape(_vector(numbers[0], numbers[1]), math.radians(numbers[2]))
     if not words or words[0].upper() != "POLYGON" or len(numbers) < 6 or len(numbers) % 2:
         return None
     corners = [_vector(ra, dec) for ra, dec in zip(numbers[::2], numbers[1::2], strict=True)]
     if _angle(corners[0], corners[-1]) < 1e-9:
         corners.pop()
     centre = _unit(tuple(sum(parts) for parts in zip(*corners, strict=True)))
-    return centre, max(_angle(centre, corner) for corner in corners), tuple(corners)
-
-
-def _inside(point: Vector, corners: Sequence[Vector], centre: Vector) -> bool:
-    """Whether a point lies in a convex polygon, which may run either way round."""
-    for a, b in pairwise((*corners, corners[0])):
-        normal = _cross(a, b)
-        if _dot(normal, point) * _dot(normal, centre) < 0:
-            return False
-    return True
+    normals = (_cross(a, b) for a, b in pairwise((*corners, corners[0])))
+    inwards = tuple((x, y, z) if _dot((x, y, z), centre) >= 0 else (-x, -y, -z) for x, y, z in normals)
+    return _Shape(centre, max(_angle(centre, corner) for corner in corners), tuple(corners), inwards)
 
 
 def _distance_to_edge(point: Vector, a: Vector, b: Vector) -> float:
