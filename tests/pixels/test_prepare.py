@@ -493,7 +493,8 @@ def test_the_command_from_frames_to_file(tmp_path: Path) -> None:
     catalog = tessellar("prepare", sky, *place, "--catalog", str(tmp_path / "none.ecsv")).exception
     assert isinstance(catalog, MissingInput)
     assert "no such catalogue" in str(catalog)
-    prf = tessellar("prepare", sky, *place, "--prf", str(tmp_path)).exception
+    (tmp_path / "empty").mkdir()
+    prf = tessellar("prepare", sky, *place, "--prf", str(tmp_path / "empty")).exception
     assert isinstance(prf, MissingInput)
     assert "no whole grid of PRF files" in str(prf)
     cube = tessellar("prepare", sky, *place, "--cube")
