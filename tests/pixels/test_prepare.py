@@ -496,7 +496,7 @@ def test_the_command_from_frames_to_file(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     prf = tessellar("prepare", sky, *place, "--prf", str(tmp_path / "empty")).exception
     assert isinstance(prf, MissingInput)
-    assert "no whole grid of PRF files" in str(prf)
+    assert "no PRF files of camera 1, CCD 2" in str(prf)
     cube = tessellar("prepare", sky, *place, "--cube")
     assert cube.exception is None
     assert Path(sky, "s0060-1-2-c0200.cube.h5").exists()
