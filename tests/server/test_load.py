@@ -101,16 +101,17 @@ def test_a_question_ends_when_its_client_goes_away(crowded):
             raise
 
     host, port = crowded.removeprefix("http://").split(":")
-    body = f"request={quote(slow(9)['request'])}".encode()
     head = f"POST {INVOKE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     asking.answer = answer
     try:
-        with socket.create_connection((host, int(port))) as connection:
-            connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-            time.sleep(0.1)
-        deadline = time.monotonic() + 5
-        while not ended and time.monotonic() < deadline:
-            time.sleep(0.02)
+        for attempt in range(10):  # a quick machine may have the answer before the client has gone
+            body = f"request={quote(slow(20 + attempt)['request'])}".encode()
+            with socket.create_connection((host, int(port))) as connection:
+                connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+                time.sleep(0.05)
+            time.sleep(0.5)
+            if ended:
+                break
     finally:
         asking.answer = original
     assert ended == ["OperationalErrorinterrupted"]
