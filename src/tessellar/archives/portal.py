@@ -12,7 +12,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from tessellar.archives.answers import Answers
@@ -29,6 +29,7 @@ _SEPARATED = frozenset(
 # Longer answers are not kept: they are for files.
 _MOST_KEPT = 100_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+_SENT = 0.001  # seconds in which a question has surely left
 _TOO_LONG = ("timeout", "timed out", "time-out")
 _SERVER_TROUBLE = ("deadlock", "try again", "unavailable", "connection")
 
@@ -117,30 +118,45 @@ class Portal:
         """Ask, and give each page as it comes; nothing is kept.
 
         A page that does not come in time is asked for in smaller pieces, and a
-        page that comes without some of its rows is asked for again.
+        page that comes without some of its rows is asked for again. While a page
+        is worked on, the archive is at the next one already.
         """
         key = str(uuid.uuid4())
         read, size, total = 0, self._settings.page_size, None
         since, ended = time.monotonic(), False
-        while not ended:
-            page = read // size + 1
-            try:
-                answer = await self._whole_page(service, params, page, size, total, key, listener, insist and size == 1)
-            except TimedOut:
-                if not insist or size == 1 or time.monotonic() - since > self._settings.question_timeout:
-                    raise
-                size //= _smallest_factor(size)
-                listener(Event(f"ask {service}", read, total, "rows", note=f"too slow: asking for {size} at a time"))
-                continue
-            since = time.monotonic()
-            paging, data = answer.get("paging") or {}, answer["data"]
-            total, pages = _number(paging.get("rowsFiltered")), _number(paging.get("pagesFiltered")) or 1
-            if page == 1 and 0 < len(data) < size and pages > 1:
-                size = len(data)  # the archive's own limit of a page
-            read += len(data)
-            ended = page >= pages or not data
-            listener(Event(f"ask {service}", read, total, "rows"))
-            yield data
+        coming: asyncio.Task[dict[str, Any]] | None = None
+
+        def ask(page: int) -> Coroutine[Any, Any, dict[str, Any]]:
+            return self._whole_page(service, params, page, size, total, key, listener, insist and size == 1)
+
+        try:
+            while not ended:
+                page = read // size + 1
+                try:
+                    answer = await (coming if coming is not None else ask(page))
+                except TimedOut:
+                    if not insist or size == 1 or time.monotonic() - since > self._settings.question_timeout:
+                        raise
+                    size, coming = size // _smallest_factor(size), None
+                    note = f"too slow: asking for {size} at a time"
+                    listener(Event(f"ask {service}", read, total, "rows", note=note))
+                    continue
+                since = time.monotonic()
+                paging, data = answer.get("paging") or {}, answer["data"]
+                total, pages = _number(paging.get("rowsFiltered")), _number(paging.get("pagesFiltered")) or 1
+                if page == 1 and 0 < len(data) < size and pages > 1:
+                    size = len(data)  # the archive's own limit of a page
+                read += len(data)
+                ended = page >= pages or not data
+                listener(Event(f"ask {service}", read, total, "rows"))
+                coming = None
+                if not ended:
+                    coming = asyncio.create_task(ask(read // size + 1))
+                    await asyncio.sleep(_SENT)
+                yield data
+        finally:
+            if coming is not None and not coming.cancel():
+                coming.exception()  # it has failed, and nobody wants to know any more
         listener(Event(f"ask {service}", read, total, "rows", finished=True))
         if total is not None and read < total:
             raise ResultTruncated(
