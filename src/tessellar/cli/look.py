@@ -104,10 +104,19 @@ def _page(file: Path) -> Figure:
     from tessellar.plots import field_page, page
     from tessellar.products import read
 
-    with file.open("rb") as stream:
-        hdf5 = stream.read(8) == b"\x89HDF\r\n\x1a\n"
-    if hdf5:
+    if _is_hdf5(file):
         from tessellar.pixels import PreparedField
 
         return field_page(PreparedField(file))
     return page(read(file))
+
+
+def _is_hdf5(file: Path) -> bool:
+    """Tell whether a file begins as prepared fields do; what is wrong with one that cannot be opened, `read` says."""
+    if not file.is_file():  # opening a pipe may never end
+        return False
+    try:
+        with file.open("rb") as stream:
+            return stream.read(8) == b"\x89HDF\r\n\x1a\n"
+    except OSError:
+        return False
