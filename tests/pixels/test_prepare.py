@@ -479,14 +479,18 @@ def test_the_command_from_frames_to_file(tmp_path: Path) -> None:
 
     place = ["--sector", "60", "--camera", "1", "--ccd", "2"]
     sky = str(tmp_path / "sky")
-    simulate_frames(sky, "60-1-2", window=128, n_frames=20, cadence=200, stars=100_000)
+    truth = simulate_frames(sky, "60-1-2", window=128, n_frames=20, cadence=200, stars=100_000)
+    truth.paths[9].unlink()
     done = tessellar("--json", "prepare", sky, *place)
     assert done.exception is None, done.output
     told = json.loads(done.stdout)
     assert Path(told["path"]).name == "s0060-1-2-c0200.h5"
-    assert told["frames"] == 20
+    assert told["frames"] == 19
     assert told["stars"] > 100
-    assert {"begin", "end", "reason", "frames", "excluded"} >= {key for each in told["bad_times"] for key in each}
+    (gap,) = [each for each in told["bad_times"] if each["reason"] == "no frames"]
+    assert set(gap) == {"begin", "end", "reason", "frames", "excluded"}
+    assert gap["end"] - gap["begin"] == pytest.approx(200 / 86400, rel=1e-3)
+    assert (gap["frames"], gap["excluded"]) == (1, True)
     other = tessellar("prepare", sky, "--sector", "61", "--camera", "1", "--ccd", "2").exception
     assert isinstance(other, MissingInput)
     assert "no frame of s0061-1-2" in str(other)
