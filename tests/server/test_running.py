@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tessellar.errors import InputError, StoreError
-from tessellar.server import ServerThread, serve
+from tessellar.server import ServerThread, index, serve
 from tests.faults import FaultyArchive
 from tests.server import folder as made
 from tests.server.folder import LC1, OBS1
@@ -114,6 +114,23 @@ def told(url: str, request: str) -> bytes:
         while part := connection.recv(65536):
             reply += part
     return reply
+
+
+def test_new_files_are_found_soon_however_long_the_others_took_to_read(tmp_path, monkeypatch):
+    read = index.described
+    monkeypatch.setattr(index, "described", lambda *file: time.sleep(1) or read(*file))
+    made.light_curve(tmp_path / LC1)
+    with ServerThread(tmp_path) as archive:
+        monkeypatch.undo()
+        made.light_curve(tmp_path / "new.fits", 42, sector=3)
+        deadline = time.monotonic() + 10
+        asked = {"uri": "mast:TESS/product/new.fits"}
+        while time.monotonic() < deadline:
+            httpx.get(f"{archive.url}/")
+            if httpx.get(archive.url + DOWNLOAD, params=asked).status_code == 200:
+                return
+            time.sleep(0.1)
+        pytest.fail("the new file was not seen")
 
 
 def test_it_answers_in_place_of_the_name_resolver_for_clients_that_use_it_as_proxy(folder):

@@ -32,7 +32,8 @@ from tessellar.server.tesscut import tesscut_routes
 
 _log = logging.getLogger("tessellar.server")
 
-# The folder is looked through again when a question comes, but never for more than a small part of the time.
+# The folder is looked through again when a question comes, but never for more than a small part of the time. Reading
+# files that are new or changed may take half of it: they are read once, and until then they are not found.
 _LEAST_PAUSE, _PAUSE_PER_SECOND, _LONGEST_WAIT = 1.0, 50.0, 0.5
 
 
@@ -77,6 +78,7 @@ def create_app(
     0
     """
     index = Index(directory, index_path=index_path)
+    started = time.monotonic()
     if watch:
         index.refresh(listener)
     tap = Service(Engine(index), index.beside("jobs"))
@@ -85,7 +87,7 @@ def create_app(
     app.state.index = index
     app.state.tap = tap
     app.state.exofop = Exofop(index.root)
-    app.state.looked = time.monotonic() if watch else math.inf
+    app.state.looked = started if watch else math.inf
     app.state.look_again = _look_again
     tap.resume()
     return app
@@ -146,7 +148,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 async def _look_again(app: Starlette) -> None:
     """Bring the index up to date, unless that was done a moment ago; do not wait long for it."""
     index: Index = app.state.index
-    pause = max(_LEAST_PAUSE, _PAUSE_PER_SECOND * index.report.seconds)
+    pause = max(_LEAST_PAUSE, _PAUSE_PER_SECOND * index.report.looking, index.report.seconds)
     if time.monotonic() - app.state.looked < pause:
         return
     app.state.looked = time.monotonic()

@@ -53,6 +53,8 @@ class Report:
         Files with the name of another one, which are not served.
     seconds : float
         What it took.
+    looking : float
+        Seconds of it that went into looking through the folder, without those for files that were new or changed.
     """
 
     products: int = 0
@@ -67,6 +69,7 @@ class Report:
     removed: int = 0
     duplicates: int = 0
     seconds: float = 0.0
+    looking: float = 0.0
     outside: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -171,6 +174,7 @@ class Index:
         else:
             for folder in missing:
                 news.compare(folder, [])
+        looking = time.perf_counter() - started - news.taking
         news.finish()
         if news.read or news.removed or not self.report.seconds:
             self.report = self._summary()
@@ -178,7 +182,7 @@ class Index:
             self._database.settle()
         self.report.read, self.report.removed = news.read, news.removed
         self.report.outside, self.report.unreadable = skipped.outside, skipped.unreadable
-        self.report.seconds = time.perf_counter() - started
+        self.report.seconds, self.report.looking = time.perf_counter() - started, looking
         return self.report
 
     def _summary(self) -> Report:
@@ -209,6 +213,7 @@ class _News:
 
     def __init__(self, index: Index, listener: Listener) -> None:
         self.read = self.removed = 0
+        self.taking = 0.0  # seconds
         self._index = index
         self._listener = listener
         self._changed: list[Entry] = []
@@ -233,6 +238,7 @@ class _News:
             self._listener(Event("index", self.read, self._found, "files", finished=True))
 
     def _take_in(self) -> None:
+        started = time.perf_counter()
         database, stopped = self._index._database, self._index._stopped
         # What has gone goes first: it may have moved.
         for start in range(0, len(self._gone), _BATCH):
@@ -247,6 +253,7 @@ class _News:
                 remember(cursor, described)
             self.read += len(described)
         self._changed, self._gone = [], []
+        self.taking += time.perf_counter() - started
 
     def _described(self, entries: Sequence[Entry]) -> Iterator[Described]:
         for number, entry in enumerate(entries, start=self.read):
