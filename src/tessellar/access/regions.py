@@ -8,6 +8,7 @@ box is halved: the result is the same whichever way it was cut.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from tessellar.access.footprints import Footprint, field_of, footprint
 from tessellar.archives import open_archive
 from tessellar.archives.describing import described, joined_product, put_on_ccds
 from tessellar.archives.tap import TAP_PATH, TapService, literal, tap_service
-from tessellar.errors import ResultTruncated, TimedOut
+from tessellar.errors import InputError, ResultTruncated, TimedOut
 from tessellar.mission import SkyRegion, get_sector
 from tessellar.products.tables import ProductTable, plain_rows
 from tessellar.progress import Event, Listener, ignore
@@ -82,6 +83,8 @@ def lightcurves_in(
     """
     there = region_of(region)
     wanted = _sectors(sectors)
+    if cadence is not None and not 0 < cadence < math.inf:
+        raise InputError(f"cadence {cadence:g} s cannot be: give the exposure time in seconds, as in 120")
     asking = service or tap_service(archive)
     rows: dict[str, dict[str, Any]] = {}
     spans, dec = there.box
@@ -158,7 +161,10 @@ def question(
 def _sectors(sectors: Iterable[int] | int | None) -> list[int] | None:
     if sectors is None:
         return None
-    return sorted({get_sector(sector).number for sector in ([sectors] if isinstance(sectors, int) else sectors)})
+    wanted = [int(sector) for sector in (sectors if isinstance(sectors, Iterable) else [sectors])]
+    if not wanted:
+        raise InputError("sectors is empty: leave it out, or name at least one")
+    return sorted({get_sector(sector).number for sector in wanted})
 
 
 def _halved(ra: Span, dec: Span, what: str, service: TapService) -> list[tuple[Span, Span]]:

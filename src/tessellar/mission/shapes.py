@@ -205,7 +205,7 @@ class Polygon:
 
     def _any_contains(self, vectors: Array) -> Mask:
         """Count the sides that the way from a point known to be outside crosses (even-odd rule)."""
-        outside, sides = self._outside
+        outside, sides = self.outside
         heights = vectors @ self.normals.T
         above = heights > 0
         ways = np.cross(vectors, outside)
@@ -220,7 +220,7 @@ class Polygon:
         return np.asarray(found)
 
     @cached_property
-    def _outside(self) -> tuple[Array, Mask]:
+    def outside(self) -> tuple[Array, Mask]:
         """A point outside, and on which side of each side's plane it lies."""
         middle, radius = self.cap
         axis = np.array([0.5377, -0.2114, 0.8162])  # any direction that no grid of positions has

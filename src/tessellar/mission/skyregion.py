@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _SQUARE_DEGREES = math.degrees(1.0) ** 2
 _SAME = 1e-12  # radians: corners as close as this are one
+_OUTWARDS = 1e-7  # degrees by which a box is larger than what it holds: those who write it round it
 _SAMPLES = 200_000  # points for what has no closed form
 # J2000 and FK5 agree with ICRS to 0.03 arcsec, and archives do not tell them apart.
 _AS_ICRS = {"ICRS", "J2000", "FK5", "GSC1", "UNKNOWNFRAME", "UNKNOWN"}
@@ -166,7 +168,7 @@ class SkyRegion:
         Parameters
         ----------
         ra, dec : array-like of shape (n,) or float
-            ICRS, degrees. A position that is not finite lies nowhere.
+            ICRS, degrees. A position that is not on the sky lies nowhere.
 
         Returns
         -------
@@ -175,7 +177,7 @@ class SkyRegion:
         """
         a, d = np.broadcast_arrays(np.asarray(ra, np.float64), np.asarray(dec, np.float64))
         vectors = unit_vectors(a.ravel(), d.ravel())
-        whole = np.asarray(np.isfinite(vectors).all(axis=1))
+        whole = np.asarray(np.isfinite(vectors).all(axis=1) & (np.abs(d.ravel()) <= 90))
         return np.asarray(self.holds(np.where(whole[:, None], vectors, 1.0)) & whole).reshape(a.shape)
 
     def holds(self, vectors: Array) -> Mask:
@@ -312,6 +314,10 @@ def _region_of(nodes: tuple[Node, ...], frame: str) -> SkyRegion:
 
 
 def _one(node: Node, frame: str) -> SkyRegion:
+    for word in node.words:
+        near = get_close_matches(word, (*_FRAMES, *_AS_ICRS), n=1, cutoff=0.75)
+        if near and near[0] != word:
+            raise InputError(f"region: {node.name} at character {node.place}: frame {word}; did you mean {near[0]}?")
     frame = next((word for word in node.words if word in _FRAMES or word in _AS_ICRS), frame)
     if node.parts:
         return SkyRegion(node.name.lower(), tuple(_one(part, frame) for part in node.parts))
@@ -345,7 +351,7 @@ def _box(ra: float, dec: float, width: float, height: float, frame: str) -> SkyR
 
 def _range(west: float, east: float, south: float, north: float, frame: str) -> SkyRegion:
     """Return what lies between two meridians and two parallels; the parallels drawn in steps of half a degree."""
-    width = east - west if east > west else east - west + 360
+    width = east - west if east >= west else east - west + 360
     if not (0 < width <= 360 and -90 <= south < north <= 90):
         raise InputError(f"a range from {west:g} to {east:g} and {south:g} to {north:g} degrees holds nothing")
     strips = max(1, math.ceil(width / 90))  # a polygon is to be smaller than half the sky
@@ -395,19 +401,26 @@ def _extent(shape: Shape) -> tuple[tuple[float, float] | None, tuple[float, floa
     if isinstance(shape, Circle):
         middle, height = (float(x) for x in positions(shape.middle))
         reach = math.degrees(shape.radius)
-        low, high = max(-90.0, height - reach), min(90.0, height + reach)
+        low, high = max(-90.0, height - reach - _OUTWARDS), min(90.0, height + reach + _OUTWARDS)
         if south or north or reach >= 90:
             return None, (-90.0 if south else low, 90.0 if north else high)
         side = math.degrees(math.asin(min(1.0, math.sin(shape.radius) / math.cos(math.radians(height)))))
+        side += _OUTWARDS / math.cos(math.radians(height))
         return (middle - side, middle + side), (low, high)
-    # Half a degree of a great circle leaves its chord in declination by less than 0.001 degree but near the poles.
     ra, dec = positions(shape.outline(math.radians(0.5)))
-    margin = 0.002 if np.abs(dec).max() < 85 else 0.5
-    low, high = max(-90.0, float(dec.min()) - margin), min(90.0, float(dec.max()) + margin)
+    low, high = float(dec.min()), float(dec.max())
+    for a, b, normal in zip(shape.corners, np.roll(shape.corners, -1, axis=0), shape.normals, strict=True):
+        # Where the great circle of a side is highest and lowest, if that is between its ends.
+        top = np.array([0.0, 0.0, 1.0]) - normal[2] * normal
+        for apex in (top, -top):
+            if np.cross(normal, a) @ apex > 0 > np.cross(normal, b) @ apex:
+                height = float(positions(apex)[1])
+                low, high = min(low, height), max(high, height)
+    low, high = max(-90.0, low - _OUTWARDS), min(90.0, high + _OUTWARDS)
     if south or north:
         return None, (-90.0 if south else low, 90.0 if north else high)
     run = np.degrees(np.unwrap(np.radians(ra)))
-    return (float(run.min()), float(run.max())), (low, high)
+    return (float(run.min()) - _OUTWARDS, float(run.max()) + _OUTWARDS), (low, high)
 
 
 def _joined(spans: list[tuple[float, float]]) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from tessellar.errors import InputError
 SHAPES = {"CIRCLE": "3 numbers", "POLYGON": "3 or more pairs of numbers", "BOX": "4 numbers", "RANGE": "4 numbers"}
 SETS = ("UNION", "INTERSECTION", "NOT")
 
+_DEEPEST = 20
 # A sign may not stand between two numbers without a blank: "1-2" would be read as one thing by some, two by others.
 _WORD = re.compile(r"[()]|[A-Za-z_][\w.]*|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?=[\s,()]|$)")
 _BETWEEN = re.compile(r"[\s,]*")
@@ -75,7 +76,7 @@ class _Reader:
                 self._wrong(place, "a shape, a frame or a number")
             self._words.append((match.group(), place))
             place = _after(text, match.end())
-        self._next = 0
+        self._next = self._depth = 0
 
     def everything(self) -> tuple[Node, ...]:
         nodes = self._nodes()
@@ -96,6 +97,14 @@ class _Reader:
         return tuple(nodes)
 
     def _set(self, name: str, place: int) -> Node:
+        if self._depth >= _DEEPEST:
+            self._wrong(place, f"a shape (sets stand in each other at most {_DEEPEST} deep)")
+        self._depth += 1
+        node = self._parts(name, place)
+        self._depth -= 1
+        return node
+
+    def _parts(self, name: str, place: int) -> Node:
         words = self._qualifiers()
         if self._word != "(":
             self._wrong(self._place, f"( after {name}")

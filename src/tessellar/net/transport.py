@@ -85,10 +85,13 @@ class Transport:
     ----------
     settings : Settings
         Time-outs and the number of connections.
+    redirects : bool
+        Whether to go where an archive sends on to.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, redirects: bool = True) -> None:
         self._settings = settings
+        self._redirects = redirects
         self._client: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -104,7 +107,7 @@ class Transport:
             # Proxies of the environment go before it, where they are for some of the URLs.
             mounts={} if "all" in getproxies() else {"all://": _Direct(context, limits)},
             event_hooks={"request": [_give_private]},
-            follow_redirects=True,
+            follow_redirects=self._redirects,
         )
         return self
 

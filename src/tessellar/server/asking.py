@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -81,8 +81,13 @@ async def answer_portal(request: Request) -> Response:
         return PlainTextResponse("nobody waited for the answer\n", status_code=503)
 
 
-async def while_connected(request: Request, work: Callable[[Callable[[], bool]], T]) -> T:
-    """Work in a thread as long as the client is there; `work` is given what tells whether it has gone."""
+async def while_connected(
+    request: Request, work: Callable[[Callable[[], bool]], T], limiter: CapacityLimiter | None = None
+) -> T:
+    """Work in a thread as long as the client is there; `work` is given what tells whether it has gone.
+
+    No more than a limiter lets through is worked on at a time.
+    """
     gone = threading.Event()
 
     async def watch() -> None:
@@ -92,7 +97,7 @@ async def while_connected(request: Request, work: Callable[[Callable[[], bool]],
 
     watching = asyncio.ensure_future(watch())
     try:
-        return await to_thread.run_sync(work, gone.is_set)
+        return await to_thread.run_sync(work, gone.is_set, limiter=limiter)
     finally:
         watching.cancel()
 

@@ -54,6 +54,7 @@ class Reader:
 
     def __init__(self, connection: sqlite3.Connection, kept: OrderedDict[tuple[int, Asked], Any]) -> None:
         self.connection = connection
+        self.spent = False  # set by those after whom nobody else should have the connection
         self._kept = kept
         ((self._changes,),) = connection.execute("SELECT changes FROM stamp")
 
@@ -130,18 +131,22 @@ class Database:
         GivenUp
             If so, or if the index is being closed.
         """
-        connection = self._taken()
+        connection, reader = self._taken(), None
         connection.set_progress_handler(lambda: self._closed.is_set() or given_up(), _STEPS)
         try:
             connection.execute("BEGIN")
-            yield Reader(connection, self._kept)
+            reader = Reader(connection, self._kept)
+            yield reader
         except sqlite3.OperationalError as error:
             if str(error) == "interrupted":
                 raise GivenUp from error
             raise
         finally:
             connection.set_progress_handler(None, 0)
-            self._put_back(connection)
+            if reader is not None and reader.spent:
+                connection.close()
+            else:
+                self._put_back(connection)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Cursor]:

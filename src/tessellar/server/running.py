@@ -19,6 +19,7 @@ from tessellar.errors import InputError, NoPermission, StoreError
 from tessellar.progress import Listener, ignore
 from tessellar.server.app import create_app
 from tessellar.server.index import Index
+from tessellar.server.tap.routes import Service
 
 # Downloads that run when the archive is stopped get this long to end, in seconds.
 _GRACE = 1
@@ -70,6 +71,8 @@ def serve(
         try:
             _Server(app, index, on_ready, _url(listening)).run(sockets=[listening])
         finally:
+            index.stop()
+            app.state.tap.close()
             index.close()
     finally:
         listening.close()
@@ -127,6 +130,7 @@ class ServerThread:
             self._listening.close()
             raise
         self._index: Index = app.state.index
+        self._tap: Service = app.state.tap
         self.app = self._wrap(app) if self._wrap else app
         ready = threading.Event()
         self._server = _Server(self.app, self._index, lambda url: ready.set(), _url(self._listening))
@@ -142,6 +146,7 @@ class ServerThread:
         self._server.should_exit = True
         self._index.stop()
         self._thread.join(10)
+        self._tap.close()
         self._index.close()
         self._listening.close()
 

@@ -211,6 +211,7 @@ def test_a_large_upload_and_one_that_is_none(client: httpx.Client) -> None:
     )
     form = {"LANG": "ADQL", "QUERY": query, "UPLOAD": "t,param:p", "RESPONSEFORMAT": "json"}
     reply = client.post("/tap/sync", data=form, files={"p": ("t.vot", many)}, timeout=60)
+    assert reply.status_code == 200, reply.text
     assert 0 < reply.json()["data"][0][0] < 1000
     for content, said in (
         (b"obs_id,ra\n1,2\n", "not a VOTable"),

@@ -17,6 +17,7 @@ from tessellar.server.tap.grammar import GEOMETRY
 from tessellar.server.tap.jobs import Job
 from tessellar.server.tap.model import Catalogue, Column, Table
 from tessellar.server.tap.uploads import MOST_ROWS as MOST_UPLOADED
+from tessellar.server.tap.votable import printable
 
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
@@ -78,7 +79,7 @@ def job_list(jobs: Iterable[Job], base: str) -> str:
 def parameters_document(job: Job, *, inside: bool = False) -> str:
     """List the parameters of a job."""
     listed = "".join(
-        f"<uws:parameter id={quoteattr(name)}>{_text(value)}</uws:parameter>\n"
+        f"<uws:parameter id={quoteattr(printable(name))}>{_text(value)}</uws:parameter>\n"
         for name, value in job.parameters.items()
     )
     return _whole("parameters", listed, inside)
@@ -244,4 +245,4 @@ def _time(name: str, when: datetime | None) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(text)
+    return escape(printable(text))

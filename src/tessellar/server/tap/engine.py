@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -30,6 +31,8 @@ MOST_ROWS = 100_000
 #: Seconds that a question may take: while a client waits for it, and as a job.
 SYNC_SECONDS, ASYNC_SECONDS = 60.0, 600.0
 
+# Bytes of one value, and of a statement: a text that is put together grows twofold with each step.
+_LONGEST_VALUE = 4 * 1024 * 1024
 _IN_MEMORY = 4 * 1024 * 1024
 _RANGE = re.compile(r"-s(\d{4})-s(\d{4})(?:-|$)")
 _MJD_0 = datetime(1858, 11, 17, tzinfo=UTC)
@@ -117,18 +120,27 @@ class Engine:
             with self.index.reading(over) as reader:
                 return self._answered(reader, question, out, over)
         except GivenUp:
-            if late.is_set():
-                raise TooSlow(
-                    f"the query was still running after {question.seconds:g} s and was stopped: "
-                    "ask for less, or send it as a job"
-                ) from None
-            raise
+            raise self._given_up(question, late.is_set()) from None
         except sqlite3.Error as error:
+            if over():  # a function of ours has noticed first
+                raise self._given_up(question, late.is_set()) from None
             raise QueryError(f"the query cannot be asked: {error}") from error
+
+    @staticmethod
+    def _given_up(question: Question, late: bool) -> Exception:
+        if not late:
+            return GivenUp()
+        return TooSlow(
+            f"the query was still running after {question.seconds:g} s and was stopped: "
+            "ask for less, or send it as a job"
+        )
 
     def _answered(self, reader: Reader, question: Question, out: Any, over: Callable[[], bool]) -> Outcome:
         connection = reader.connection
-        add_functions(connection)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+        add_functions(connection, over)
+        base = f"{question.base}/api/v0.1/Download/file?uri="
+        connection.create_function("adql_base", 0, lambda: base)
         connection.create_function("adql_run_first", 1, _run_first, deterministic=True)
         connection.create_function("adql_run_id", 2, _run_id, deterministic=True)
         connection.create_function("adql_timestamp", 1, _timestamp, deterministic=True)
@@ -136,14 +148,15 @@ class Engine:
         connection.create_function("adql_checksum", 1, lambda row: self._checksum(reader, row))
         uploaded = [upload.table(i) for i, upload in enumerate(question.uploads)]
         statement = translate(question.adql, catalogue().having(uploaded))
+        reader.spent = bool(question.uploads)  # what was made for them would stand in the way of the next question
         for upload, table in zip(question.uploads, uploaded, strict=True):
             upload.fill(connection, table, placed=table.sky is not None and table.sky.index in statement.sql)
-        base = f"{question.base}/api/v0.1/Download/file?uri="
-        cursor = connection.execute(statement.sql.replace("{base}", _quoted(base)))
         outcome = Outcome(media_type=question.form.media_type)
-        rows = self._limited(cursor, question.maxrec, outcome, over)
-        for piece in written(question.form, statement.columns, rows, question.adql, lambda: outcome.overflow):
-            out.write(piece)
+        # Closed whatever happens: the next question gets this connection, and functions of its own.
+        with closing(connection.execute(statement.sql)) as cursor:
+            rows = self._limited(cursor, question.maxrec, outcome, over)
+            for piece in written(question.form, statement.columns, rows, question.adql, lambda: outcome.overflow):
+                out.write(piece)
         outcome.size = out.tell()
         return outcome
 
@@ -191,10 +204,6 @@ def spooled(
         stream.close()
         raise
     return stream, outcome
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 @lru_cache(maxsize=65536)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from urllib.parse import urlsplit
@@ -13,19 +14,17 @@ from tessellar.net import Transport
 _SECONDS = 60.0
 
 
-async def fetch_table(url: str, archive: str, largest: int) -> bytes:
+async def fetch_table(url: str, largest: int) -> bytes:
     """Return what lies at a URL.
 
     A server that fetches whatever it is told to could be sent into the network
-    behind it. Hosts with private addresses are refused, but for this archive
-    itself: results of its jobs can be uploaded again.
+    behind it. Hosts with private addresses are refused, and so is being sent on
+    to another host.
 
     Parameters
     ----------
     url : str
         ``http`` or ``https``.
-    archive : str
-        Where this archive is reached.
     largest : int
         Most bytes that are taken.
 
@@ -35,23 +34,30 @@ async def fetch_table(url: str, archive: str, largest: int) -> bytes:
         If it is no such URL, a refused one, or cannot be fetched.
     """
     parts = urlsplit(url)
+    told = f"UPLOAD from {url[:80]}"
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise QueryError(f"UPLOAD from {url[:80]}: only http and https URLs are fetched")
-    if not url.startswith(f"{archive}/") and not _is_public(parts.hostname):
-        raise QueryError(
-            f"UPLOAD from {url[:80]}: {parts.hostname} is not a public host; send the table with the request"
-        )
+        raise QueryError(f"{told}: only http and https URLs are fetched")
+    if not await asyncio.to_thread(_is_public, parts.hostname):
+        raise QueryError(f"{told}: {parts.hostname} is not a public host; send the table with the request")
+    body = bytearray()
     try:
-        async with Transport(Settings()) as transport, transport.stream(url, {}) as incoming:
-            body = bytearray()
+        async with (
+            asyncio.timeout(_SECONDS),
+            Transport(Settings(), redirects=False) as transport,
+            transport.stream(url, {}) as incoming,
+        ):
+            if incoming.status != 200:
+                raise QueryError(f"{told}: answered {incoming.status}; give the address of the table itself")
             async for chunk in incoming.chunks:
                 body += chunk
                 if len(body) > largest:
-                    raise QueryError(f"UPLOAD from {url[:80]}: more than {largest:,} bytes")
+                    raise QueryError(f"{told}: more than {largest:,} bytes")
+    except TimeoutError as error:
+        raise QueryError(f"{told}: not here after {_SECONDS:.0f} s") from error
     except QueryError:
         raise
     except TessellarError as error:
-        raise QueryError(f"UPLOAD from {url[:80]} cannot be fetched: {error}") from error
+        raise QueryError(f"{told} cannot be fetched: {error}") from error
     return bytes(body)
 
 

@@ -30,6 +30,8 @@ _SYSTEMS = {"GALACTIC", "FK4", "ECLIPTIC", *_ICRS}
 _EDGES = ("x_low", "x_high", "y_low", "y_high", "z_low", "z_high")
 # A cap that is wider leaves too few rows out for its box to be worth looking at.
 _WIDEST = 60.0
+_LONGEST_REGION = 100_000
+_MOST_NUMBERS = 4000  # in one shape: each pair of sides is looked at
 
 #: Finds the table, and the alias under which it stands, of a column; None for anything but a column of a table.
 Finder = Callable[[exp.Expr], tuple[str, str, Sky] | None]
@@ -70,7 +72,7 @@ class Geometry:
         for function, value in ((node.this, node.expression), (node.expression, node.this)):
             if _is(function, "CONTAINS", "INTERSECTS") and isinstance(value, exp.Literal) and value.name == "1":
                 exact = exp.EQ(this=self.value(function), expression=exp.Literal.number(1))
-                near = self._near(function)
+                near = self._near(function) if _only_narrows(node) else None
                 return exp.Paren(this=exp.And(this=near, expression=exact)) if near is not None else exact
         return None
 
@@ -81,7 +83,7 @@ class Geometry:
         reach = _number(node.expression)
         first, second = self._two_places(node.this)
         exact = type(node)(this=self.value(node.this), expression=node.expression)
-        if reach is not None and reach > 0:
+        if reach is not None and reach > 0 and _only_narrows(node):
             for here, there in ((first, second), (second, first)):
                 if there.constant is not None:
                     near = self._near_cap(self._sky_of(here), *there.constant, reach)
@@ -220,6 +222,8 @@ class Geometry:
             else:
                 flat.append(argument)
         takes = {"CIRCLE": 3, "BOX": 4}.get(name)
+        if len(flat) > _MOST_NUMBERS:
+            raise QueryError(f"{name} of {len(flat) // 2:,} corners: at most {_MOST_NUMBERS // 2:,} are taken")
         if (takes and len(flat) != takes) or (name == "POLYGON" and (len(flat) < 6 or len(flat) % 2)):
             wanted = {"CIRCLE": "ra, dec, radius", "BOX": "ra, dec, width, height"}.get(name, "three or more corners")
             raise QueryError(f"{_shown(node)}: {name} takes {wanted}, in degrees")
@@ -232,10 +236,30 @@ class Geometry:
         return Region(text, None, (flat[0], flat[1], flat[2]) if name == "CIRCLE" else None)
 
 
-def add_functions(connection: sqlite3.Connection) -> None:
-    """Give the functions of ADQL, exact geometry and mathematics, to a connection."""
+def add_functions(connection: sqlite3.Connection, over: Callable[[], bool] = lambda: False) -> None:
+    """Give the functions of ADQL, exact geometry and mathematics, to a connection.
+
+    Those that take long ask `over` each time whether to go on.
+    """
     for name, count, function in _FUNCTIONS:
-        connection.create_function(name, count, _quiet(function), deterministic=name != "adql_rand")
+        said = _quiet(function)
+        if name in _SLOW:
+            said = _stopping(said, over)
+        connection.create_function(name, count, said, deterministic=name != "adql_rand")
+
+
+def _stopping(function: Callable[..., Any], over: Callable[[], bool]) -> Callable[..., Any]:
+    def answer(*values: Any) -> Any:
+        if over():
+            raise TimeoutError
+        return function(*values)
+
+    return answer
+
+
+def _only_narrows(node: exp.Expr) -> bool:
+    """Whether a condition stands where leaving out rows of unknown place changes nothing: not below a NOT."""
+    return node.find_ancestor(exp.Not) is None and node.find_ancestor(exp.Where, exp.Join, exp.Having) is not None
 
 
 def _fixed(region: SkyRegion) -> Region:
@@ -243,6 +267,8 @@ def _fixed(region: SkyRegion) -> Region:
 
 
 def _parsed(text: str, node: exp.Expr) -> SkyRegion:
+    if len(text) > _LONGEST_REGION:
+        raise QueryError(f"{_shown(node)}: a region of {len(text):,} characters; at most {_LONGEST_REGION:,} are read")
     try:
         return _checked(text)
     except InputError as error:
@@ -288,7 +314,11 @@ def _boxed(sky: tuple[str, Sky], edges: Sequence[exp.Expr]) -> exp.Expr:
         kinds[sign](this=exp.column(name, table="box", quoted=True), expression=edge) for name, sign, edge in pairs
     ]
     boxes = exp.select(exp.column("row", table="box", quoted=True)).from_(
-        exp.Table(this=exp.to_identifier(index.index, quoted=True), alias=exp.TableAlias(this=exp.to_identifier("box")))
+        exp.Table(
+            this=exp.to_identifier(index.index, quoted=True),
+            db=exp.to_identifier("temp" if index.index.startswith("upload_") else "main"),
+            alias=exp.TableAlias(this=exp.to_identifier("box")),
+        )
     )
     return exp.In(
         this=exp.column(index.key, table=alias, quoted=True), query=exp.Subquery(this=boxes.where(*conditions))
@@ -346,7 +376,7 @@ def _test(text: str) -> Callable[[float, float], bool] | None:
         (circle,) = region.shapes
         assert isinstance(circle, Circle)
         x, y, z = map(float, circle.middle)
-        reach = 4 * math.sin(circle.radius / 2) ** 2 + 1e-14
+        reach = (2 * math.sin(circle.radius / 2) + 1e-14) ** 2
 
         def in_circle(ra: float, dec: float) -> bool:
             a, d = math.radians(ra), math.radians(dec)
@@ -365,7 +395,39 @@ def _test(text: str) -> Callable[[float, float], bool] | None:
             return all(p * x + q * y + r * z >= -1e-14 for p, q, r in normals)
 
         return in_polygon
+    if region.kind == "polygon" and isinstance(shape, Polygon) and not more:
+        return _any_polygon(shape, region)
     return lambda ra, dec: bool(region.contains(ra, dec))
+
+
+def _any_polygon(shape: Polygon, region: SkyRegion) -> Callable[[float, float], bool]:
+    """Return the test of `Polygon` for one place after the other: count the sides on the way to a point outside."""
+    outside, beyond = shape.outside
+    q0, q1, q2 = map(float, outside)
+    sides = [(*map(float, normal), bool(far)) for normal, far in zip(shape.normals, beyond, strict=True)]
+    corners = [tuple(map(float, corner)) for corner in shape.corners]
+    (c0, c1, c2), bound = (tuple(map(float, shape.cap[0])), math.cos(shape.cap[1]))
+
+    def inside(ra: float, dec: float) -> bool:
+        a, d = math.radians(ra), math.radians(dec)
+        side = math.cos(d)
+        x, y, z = side * math.cos(a), side * math.sin(a), math.sin(d)
+        if x * c0 + y * c1 + z * c2 < bound - 1e-12:
+            return False
+        n0, n1, n2 = y * q2 - z * q1, z * q0 - x * q2, x * q1 - y * q0
+        left = [n0 * u + n1 * v + n2 * w > 0 for u, v, w in corners]
+        crossed = False
+        for i, (u, v, w, far) in enumerate(sides):
+            height = u * x + v * y + w * z
+            if -1e-13 < height < 1e-13:
+                return bool(region.contains(ra, dec))
+            following = left[i + 1 - len(left)]
+            above = height > 0
+            if left[i] != following and above != far and following == above:
+                crossed = not crossed
+        return crossed
+
+    return inside
 
 
 def _inside(ra: float, dec: float, text: str) -> bool | None:
@@ -448,6 +510,7 @@ def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:
     return answer
 
 
+_SLOW = ("adql_meets", "adql_within", "adql_area", "adql_inside", "adql_shape")
 _FUNCTIONS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
     ("adql_inside", 3, _inside), ("adql_meets", 2, _meets), ("adql_within", 2, _within), ("adql_area", 1, _area),
     ("adql_centre_ra", 1, lambda text: _centre(text, 0)), ("adql_centre_dec", 1, lambda text: _centre(text, 1)),

@@ -21,6 +21,8 @@ from tessellar.errors import QueryError
 #: Characters; a longer question is not read.
 LONGEST = 256 * 1024
 
+_MOST_GROWTH = 1_000_000
+
 # What each function returns, and how many arguments it takes.
 NUMERIC = {
     "ABS": (1,), "CEILING": (1,), "DEGREES": (1,), "EXP": (1,), "FLOOR": (1,), "LOG": (1,), "LOG10": (1,),
@@ -99,6 +101,7 @@ def read(text: str) -> exp.Query:
     if not isinstance(tree, exp.Query):
         raise QueryError(f"{text.split()[0].upper()[:20]} is not ADQL: only SELECT can be asked")
     _check(tree)
+    _check_growth(tree)
     return tree
 
 
@@ -121,6 +124,15 @@ def _check(tree: exp.Expr) -> None:
         check = _CHECKS.get(type(node))
         if check is not None:
             check(node)
+
+
+def _check_growth(tree: exp.Expr) -> None:
+    """Refuse what grows without bound as it is worked out: each subquery that repeats a column multiplies it."""
+    growth = 1
+    for select in tree.find_all(exp.Select):
+        growth *= max(1, *(sum(1 for _ in item.find_all(exp.Column)) for item in select.expressions))
+    if growth > _MOST_GROWTH:
+        raise QueryError("the query repeats columns through too many subqueries: it would grow too big to be asked")
 
 
 def _check_function(node: exp.Anonymous) -> None:
@@ -157,6 +169,11 @@ def _check_limit(node: exp.Limit | exp.Offset) -> None:
         raise QueryError(f"TOP and OFFSET take a whole number, not {_shown(value)}")
 
 
+def _check_with(node: exp.With) -> None:
+    if node.args.get("recursive"):
+        raise QueryError("WITH RECURSIVE is not part of ADQL")
+
+
 def _check_table(node: exp.Table) -> None:
     if not isinstance(node.this, exp.Identifier) or node.args.get("catalog"):
         raise QueryError(f"{_shown(node)} is not the name of a table: write schema.table")
@@ -167,6 +184,7 @@ _PARTS = {"expressions", "distinct", "limit", "offset", "from_", "from", "joins"
 _CHECKS: dict[type[exp.Expr], Callable[[Any], None]] = {
     exp.Anonymous: _check_function, exp.Select: _check_select, exp.Cast: _check_cast, exp.Limit: _check_limit,
     exp.Offset: _check_limit, exp.Table: _check_table,
+    exp.With: _check_with,
 }  # fmt: skip
 
 

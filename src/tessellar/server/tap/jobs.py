@@ -11,18 +11,22 @@ import logging
 import re
 import secrets
 import shutil
+import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tessellar.errors import QueryError, TessellarError
 from tessellar.server.database import GivenUp
 from tessellar.server.tap.engine import ASYNC_SECONDS, Engine, Question
 from tessellar.server.tap.formats import FORMATS
+from tessellar.store.claims import claim
 
 _log = logging.getLogger("tessellar.server")
 
@@ -33,6 +37,7 @@ PHASES = (*ACTIVE, *DONE, "HELD", "UNKNOWN", "ARCHIVED")
 _KEPT = timedelta(days=7)
 _LONGEST_KEPT = timedelta(days=366)
 _AT_ONCE = 2  # jobs that run at the same time
+_MOST = 1000  # jobs that are kept
 _ID = re.compile(r"[0-9a-z]{16}")
 
 
@@ -111,28 +116,33 @@ class Jobs:
     engine: Engine
     asked: Callable[[Job, Path], Question]
     _jobs: dict[str, Job] = field(default_factory=dict)
-    _changed: threading.Condition = field(default_factory=threading.Condition)
-    _aborted: set[str] = field(default_factory=set)
+    _guard: threading.RLock = field(default_factory=threading.RLock)
     _closing: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = claim(self.folder / "in-use")
+        if self._lock is None:  # another server of the same folder keeps its jobs there
+            self.folder = Path(tempfile.mkdtemp(prefix="tessellar-jobs-"))
+            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="tap job")
         for job in self._read():
             self._jobs[job.id] = job
             if job.phase in ("QUEUED", "EXECUTING"):
                 # The server was stopped under it: its question is asked anew.
-                self._put(replace(job, phase="QUEUED", started=None))
+                self._jobs[job.id] = replace(job, phase="QUEUED", started=None)
                 self._pool.submit(self._run, job.id)
 
     def close(self) -> None:
         """Let running jobs end soon; they are asked anew when the folder is served again."""
         self._closing.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._lock is not None:
+            self._lock.release()
 
     def __iter__(self) -> Iterator[Job]:
         self._forget_old()
-        with self._changed:
+        with self._guard:
             return iter(sorted(self._jobs.values(), key=lambda job: job.created, reverse=True))
 
     def get(self, identifier: str) -> Job:
@@ -144,24 +154,24 @@ class Jobs:
             If there is none of that name, or it has been forgotten.
         """
         self._forget_old()
-        with self._changed:
-            job = self._jobs.get(identifier)
-        if job is None:
-            raise NoSuchJob(
-                f"there is no job {identifier[:40]!r} here: it may have been deleted, or be another server's"
-            )
-        return job
+        with self._guard:
+            return self._known(identifier)
 
     def add(self, parameters: Mapping[str, str], uploads: Mapping[str, bytes], *, base: str, run_id: str = "") -> Job:
         """Make a job that waits to be run; `uploads` are kept beside it."""
         now = datetime.now(UTC)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as it is told, so that it compares
+        self._forget_old()
+        if len(self._jobs) >= _MOST:
+            raise QueryError(f"this archive keeps {_MOST} jobs already: delete some of yours, or ask without a job")
         job = Job(secrets.token_hex(8), "PENDING", dict(parameters), now, now + _KEPT, base=base, run_id=run_id)
         folder = self.path(job)
         folder.mkdir(mode=0o700)
         for name, content in uploads.items():
             (folder / f"upload-{name}").write_bytes(content)
-        self._put(job)
+        with self._guard:
+            self._write(job)
+            self._jobs[job.id] = job
         return job
 
     def path(self, job: Job) -> Path:
@@ -183,100 +193,116 @@ class Jobs:
         QueryError
             If parameters are to be changed of a job that no longer waits.
         """
-        job = self.get(identifier)
-        if parameters is not None:
-            if job.phase != "PENDING":
-                raise QueryError(f"job {job.id} is {job.phase}: its parameters can no longer be changed")
-            job = replace(job, parameters=dict(parameters))
-        if seconds is not None:
-            job = replace(job, seconds=min(seconds, ASYNC_SECONDS) or ASYNC_SECONDS)
-        if destruction is not None:
-            job = replace(job, destruction=min(destruction, job.created + _LONGEST_KEPT))
-        return self._put(job)
+
+        def changed(job: Job) -> Job:
+            if parameters is not None:
+                if job.phase != "PENDING":
+                    raise QueryError(f"job {job.id} is {job.phase}: its parameters can no longer be changed")
+                job = replace(job, parameters=dict(parameters))
+            if seconds is not None:
+                job = replace(job, seconds=min(seconds, ASYNC_SECONDS) or ASYNC_SECONDS)
+            if destruction is not None:
+                job = replace(job, destruction=min(destruction, job.created + _LONGEST_KEPT))
+            return job
+
+        return self._update(identifier, changed)
 
     def start(self, identifier: str) -> Job:
         """Let a waiting job run; one that has run already is left alone."""
-        job = self.get(identifier)
-        if job.phase != "PENDING":
-            return job
-        job = self._put(replace(job, phase="QUEUED"))
-        self._pool.submit(self._run, job.id)
+        begun = []
+
+        def queued(job: Job) -> Job:
+            if job.phase != "PENDING":
+                return job
+            begun.append(job.id)
+            return replace(job, phase="QUEUED")
+
+        job = self._update(identifier, queued)
+        if begun:
+            self._pool.submit(self._run, job.id)
         return job
 
     def abort(self, identifier: str) -> Job:
         """Stop a job; one that has ended is left alone."""
-        job = self.get(identifier)
-        if not job.active:
-            return job
-        self._aborted.add(job.id)
-        return self._put(replace(job, phase="ABORTED", ended=datetime.now(UTC)))
+        now = datetime.now(UTC)
+        return self._update(identifier, lambda job: replace(job, phase="ABORTED", ended=now) if job.active else job)
 
     def delete(self, identifier: str) -> None:
         """Stop a job and forget it."""
-        job = self.get(identifier)
-        self._aborted.add(job.id)
-        with self._changed:
-            self._jobs.pop(job.id, None)
-            self._changed.notify_all()
+        with self._guard:
+            job = self._known(identifier)
+            del self._jobs[job.id]
         shutil.rmtree(self.path(job), ignore_errors=True)
 
-    def wait(self, identifier: str, phase: str, seconds: float) -> Job:
-        """Return a job as soon as it is in another phase than the one given, at the latest after some seconds."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._closing.is_set() or getattr(self._jobs.get(identifier), "phase", "") != phase,
-                timeout=seconds,
-            )
-        return self.get(identifier)
-
     def _run(self, identifier: str) -> None:
-        with self._changed:
-            job = self._jobs.get(identifier)
-        if job is None or job.phase != "QUEUED" or self._closing.is_set():
+        def executing(job: Job) -> Job:
+            return replace(job, phase="EXECUTING", started=datetime.now(UTC)) if job.phase == "QUEUED" else job
+
+        try:
+            job = self._update(identifier, executing)
+        except NoSuchJob:
             return
-        self._put(job := replace(job, phase="EXECUTING", started=datetime.now(UTC)))
+        if job.phase != "EXECUTING" or self._closing.is_set():
+            return
         path = self.path(job)
 
         def given_up() -> bool:
-            return identifier in self._aborted or self._closing.is_set()
+            now = self._jobs.get(identifier)
+            return now is None or now.phase != "EXECUTING" or self._closing.is_set()
 
+        what: dict[str, Any] = {}
         try:
             question = self.asked(job, path)
             with (path / "result.part").open("w+b") as out:
                 outcome = self.engine.answer(replace(question, seconds=job.seconds), out, given_up)
             (path / "result.part").replace(path / "result")
+            what = {"phase": "COMPLETED", "media_type": outcome.media_type, "rows": outcome.rows,
+                    "overflow": outcome.overflow}  # fmt: skip
         except GivenUp:
-            return  # aborted, deleted, or to be asked anew
+            pass  # aborted, deleted, or to be asked anew
         except TessellarError as error:
-            self._end(job, phase="ERROR", message=str(error))
+            what = {"phase": "ERROR", "message": str(error)}
         except OSError as error:
-            if path.is_dir():
-                self._end(job, phase="ERROR", message=f"the result could not be kept: {error.strerror}")
+            what = {"phase": "ERROR", "message": f"the result could not be kept: {error.strerror}"}
         except Exception as error:  # noqa: BLE001 - a thread has nobody else to tell
             _log.error("job %s failed", job.id, exc_info=error)
-            self._end(job, phase="ERROR", message="this archive failed to answer; its own output says why")
-        else:
-            told = {"media_type": outcome.media_type, "rows": outcome.rows, "overflow": outcome.overflow}
-            self._end(job, phase="COMPLETED", **told)
+            what = {"phase": "ERROR", "message": "this archive failed to answer; its own output says why"}
+        self._end(identifier, path, what)
 
-    def _end(self, job: Job, **what: object) -> None:
-        with self._changed:
-            if job.id not in self._jobs or job.id in self._aborted:
-                return
-        self._put(replace(self.get(job.id), ended=datetime.now(UTC), **what))  # type: ignore[arg-type]
+    def _end(self, identifier: str, path: Path, what: dict[str, Any]) -> None:
+        """Tell what came of a job that ran, unless it was stopped; of one that was deleted nothing is left."""
 
-    def _put(self, job: Job) -> Job:
+        def ended(job: Job) -> Job:
+            return replace(job, ended=datetime.now(UTC), **what) if what and job.phase == "EXECUTING" else job
+
+        try:
+            self._update(identifier, ended)
+        except NoSuchJob:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _known(self, identifier: str) -> Job:
+        job = self._jobs.get(identifier)
+        if job is None:
+            raise NoSuchJob(
+                f"there is no job {identifier[:40]!r} here: it may have been deleted, or be another server's"
+            )
+        return job
+
+    def _update(self, identifier: str, change: Callable[[Job], Job]) -> Job:
+        """Change a job as it is at this moment, here and in its file."""
+        with self._guard:
+            job = change(self._known(identifier))
+            self._write(job)
+            self._jobs[job.id] = job
+        return job
+
+    def _write(self, job: Job) -> None:
         path = self.path(job) / "job.json"
         part = path.with_suffix(".part")
         text = json.dumps({name: value.isoformat() if isinstance(value, datetime) else value
                            for name, value in asdict(job).items()})  # fmt: skip
-        with self._changed:
-            with suppress(FileNotFoundError):  # deleted meanwhile
-                part.write_text(text, encoding="utf-8")
-                part.replace(path)
-            self._jobs[job.id] = job
-            self._changed.notify_all()
-        return job
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
 
     def _read(self) -> Iterator[Job]:
         for path in sorted(self.folder.iterdir()):
@@ -292,14 +318,11 @@ class Jobs:
 
     def _forget_old(self) -> None:
         now = datetime.now(UTC)
-        with self._changed:
-            old = [job for job in self._jobs.values() if job.destruction <= now]
-        for job in old:
+        with self._guard:
+            old = [job.id for job in self._jobs.values() if job.destruction <= now]
+        for identifier in old:
             with suppress(NoSuchJob):
-                self._aborted.add(job.id)
-                with self._changed:
-                    self._jobs.pop(job.id, None)
-                shutil.rmtree(self.path(job), ignore_errors=True)
+                self.delete(identifier)
 
 
 def suffix_of(media_type: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,11 +14,13 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from anyio import CapacityLimiter
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import Message, Receive
 
 from tessellar.errors import QueryError
 from tessellar.server.answers import Written
@@ -25,19 +30,26 @@ from tessellar.server.tap import documents, votable
 from tessellar.server.tap.engine import MOST_ROWS, SYNC_SECONDS, Engine, Question, spooled
 from tessellar.server.tap.fetching import fetch_table
 from tessellar.server.tap.formats import chosen
+from tessellar.server.tap.grammar import LONGEST
 from tessellar.server.tap.jobs import PHASES, Job, Jobs, NoSuchJob, suffix_of
 from tessellar.server.tap.tables import catalogue
 from tessellar.server.tap.uploads import read_upload
+
+_log = logging.getLogger("tessellar.server")
 
 #: Where the service lies: the address of MAST's, and a short one.
 TAP_PATHS = ("/vo-tap/api/v0.1/caom", "/tap")
 
 # Clients give up a request that is silent for long, so none is kept waiting longer.
 _LONGEST_WAIT = 8.0
+_LOOK = 0.1  # seconds between two looks at a job that is waited for
+_AT_ONCE = 8
 _LARGEST_UPLOAD = 128 * 1024 * 1024
 _VOTABLE_TYPE = "application/x-votable+xml"
 _XML_TYPE = "text/xml"
-_PARAMETERS = {"REQUEST", "LANG", "QUERY", "MAXREC", "RESPONSEFORMAT", "FORMAT", "UPLOAD", "RUNID", "VERSION", "PHASE"}
+_PARAMETERS = {"REQUEST", "LANG", "QUERY", "MAXREC", "RESPONSEFORMAT", "FORMAT", "UPLOAD", "RUNID", "VERSION", "PHASE",
+               "ACTION", "EXECUTIONDURATION", "DESTRUCTION"}  # fmt: skip
+_OWN_RESULT = re.compile(r"^https?://[^/]+(?:/vo-tap/api/v0\.1/caom|/tap)/async/([0-9a-f]{16})/results/result$")
 
 
 class BadRequest(Exception):
@@ -59,6 +71,14 @@ class Service:
     engine: Engine
     folder: Path
     _jobs: Jobs | None = field(default=None, repr=False)
+    _limiter: CapacityLimiter | None = field(default=None, repr=False)
+
+    @property
+    def limiter(self) -> CapacityLimiter:
+        """Lets so many questions be asked at a time; the others wait, and leave threads to the rest of the archive."""
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(_AT_ONCE)
+        return self._limiter
 
     @property
     def jobs(self) -> Jobs:
@@ -107,16 +127,16 @@ class _Told:
         self._path = path
 
     async def sync(self, request: Request) -> Response:
-        values, uploads = await _parameters(request)
+        values, uploads = await _parameters(request, self._service.jobs)
         question = await run_in_threadpool(_question, values, uploads, _archive(request))
         stream, outcome = await while_connected(
-            request, lambda given_up: spooled(self._service.engine, question, given_up)
+            request, lambda given_up: spooled(self._service.engine, question, given_up), self._service.limiter
         )
         return _typed(WrittenResponse(Written(stream, outcome.size, outcome.media_type)), outcome.media_type)
 
     async def job_list(self, request: Request) -> Response:
         if request.method == "POST":
-            values, uploads = await _parameters(request)
+            values, uploads = await _parameters(request, self._service.jobs)
             run_id, phase = values.pop("RUNID", ""), values.pop("PHASE", "")
             if phase not in ("", "RUN"):
                 raise BadRequest(f"PHASE={phase}: a new job can only be RUN")
@@ -145,22 +165,37 @@ class _Told:
             if wait is not None and job.active and job.phase == phase:
                 seconds = float(_whole(wait, "WAIT"))
                 seconds = _LONGEST_WAIT if seconds < 0 else min(seconds, _LONGEST_WAIT)
-                jobs = self._service.jobs
-                job = await run_in_threadpool(jobs.wait, job.id, job.phase, seconds)
+                job = await self._changed(job, seconds)
             return _xml(documents.job_document(job, self._base(request)))
         if request.method == "POST":
-            values, _ = await _parameters(request)
+            values, _ = await _parameters(request, self._service.jobs)
             if values.get("ACTION", "").upper() != "DELETE":
-                self._service.jobs.change(job.id, parameters={**job.parameters, **values})
+                phase = values.pop("PHASE", "").upper()
+                if values:
+                    self._service.jobs.change(job.id, parameters={**job.parameters, **values})
+                if phase == "RUN":
+                    self._service.jobs.start(job.id)
+                elif phase == "ABORT":
+                    self._service.jobs.abort(job.id)
                 return self._to(request, job)
         await run_in_threadpool(self._service.jobs.delete, job.id)
         return RedirectResponse(f"{self._base(request)}/async", status_code=303)
+
+    async def _changed(self, job: Job, seconds: float) -> Job:
+        """Return a job as soon as it is in another phase, at the latest after some seconds; no thread waits with it."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            now = self._service.jobs.get(job.id)
+            if now.phase != job.phase:
+                return now
+            await asyncio.sleep(_LOOK)
+        return self._service.jobs.get(job.id)
 
     async def phase(self, request: Request) -> Response:
         job = self._job(request)
         if request.method == "GET":
             return PlainTextResponse(job.phase)
-        values, _ = await _parameters(request)
+        values, _ = await _parameters(request, self._service.jobs)
         wanted = values.get("PHASE", "").upper()
         if wanted == "RUN":
             self._service.jobs.start(job.id)
@@ -174,7 +209,7 @@ class _Told:
         job = self._job(request)
         if request.method == "GET":
             return PlainTextResponse(f"{job.seconds:.0f}")
-        values, _ = await _parameters(request)
+        values, _ = await _parameters(request, self._service.jobs)
         self._service.jobs.change(job.id, seconds=_whole(values.get("EXECUTIONDURATION", ""), "EXECUTIONDURATION"))
         return self._to(request, job)
 
@@ -182,7 +217,7 @@ class _Told:
         job = self._job(request)
         if request.method == "GET":
             return PlainTextResponse(documents.instant(job.destruction))
-        values, _ = await _parameters(request)
+        values, _ = await _parameters(request, self._service.jobs)
         self._service.jobs.change(job.id, destruction=_instant(values.get("DESTRUCTION", "")))
         return self._to(request, job)
 
@@ -199,7 +234,7 @@ class _Told:
     async def parameters(self, request: Request) -> Response:
         job = self._job(request)
         if request.method == "POST":
-            values, _ = await _parameters(request)
+            values, _ = await _parameters(request, self._service.jobs)
             self._service.jobs.change(job.id, parameters={**job.parameters, **values})
             return self._to(request, job)
         return _xml(documents.parameters_document(job))
@@ -266,15 +301,20 @@ def _guarded(answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
             return PlainTextResponse("the archive is being stopped\n", status_code=503)
         except ClientDisconnect:
             return PlainTextResponse("", status_code=499)
+        except Exception as error:  # noqa: BLE001 - whatever it is, clients of this protocol read VOTables
+            _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            said = "this archive failed to answer; its own output says why"
+            return Response(votable.error(said), status_code=500, media_type=_VOTABLE_TYPE)
         return response
 
     return guarded
 
 
-async def _parameters(request: Request) -> tuple[dict[str, str], dict[str, bytes]]:
+async def _parameters(request: Request, jobs: Jobs) -> tuple[dict[str, str], dict[str, bytes]]:
     """Return the parameters of a request, by their names in upper case, and the tables that came with it."""
     values = {name.upper(): value for name, value in request.query_params.items()}
     parts: dict[str, bytes] = {}
+    request = Request(request.scope, _counted(request.receive))
     if request.method == "POST":
         size = request.headers.get("content-length", "0")
         if size.isdigit() and int(size) > _LARGEST_UPLOAD:
@@ -286,27 +326,55 @@ async def _parameters(request: Request) -> tuple[dict[str, str], dict[str, bytes
                         parts[name] = await value.read()
                     else:
                         values[name.upper()] = value
-        except ClientDisconnect:
+        except (ClientDisconnect, BadRequest):
             raise
         except Exception as error:
             raise BadRequest(f"the form cannot be read: {getattr(error, 'detail', error)}") from error
-    return values, await _uploads(values.get("UPLOAD", ""), parts, _archive(request))
+    values = {name: value for name, value in values.items() if name in _PARAMETERS}
+    if len(values.get("QUERY", "")) > LONGEST:
+        raise BadRequest(f"a query of {len(values['QUERY']):,} characters: at most {LONGEST:,} are read")
+    return values, await _uploads(values.get("UPLOAD", ""), parts, jobs)
 
 
-async def _uploads(upload: str, parts: Mapping[str, bytes], archive: str) -> dict[str, bytes]:
+def _counted(receive: Receive) -> Receive:
+    """Refuse a body that is too long while it comes, whatever its header says of its length."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > _LARGEST_UPLOAD:
+            raise BadRequest(f"a request of more than {_LARGEST_UPLOAD:,} bytes is not taken")
+        return message
+
+    return counted
+
+
+async def _uploads(upload: str, parts: Mapping[str, bytes], jobs: Jobs) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for entry in filter(None, upload.split(";")):
         name, _, place = entry.partition(",")
         name, place = name.strip(), place.strip()
-        if not re.fullmatch(r"[A-Za-z_]\w*", name):
+        if not re.fullmatch(r"[A-Za-z_]\w{0,63}", name, re.ASCII):
             raise BadRequest(f"UPLOAD={entry[:60]}: {name!r} is no name of a table; use letters, digits and _")
-        if not place.startswith("param:"):
-            found[name] = await fetch_table(place, archive, _LARGEST_UPLOAD)
+        if (own := _OWN_RESULT.search(place)) is not None:
+            found[name] = await run_in_threadpool(_result_of, jobs, own[1])
+        elif not place.startswith("param:"):
+            found[name] = await fetch_table(place, _LARGEST_UPLOAD)
         elif place[6:] not in parts:
             raise BadRequest(f"UPLOAD={entry[:60]}: the request has no part {place[6:]!r}")
         else:
             found[name] = parts[place[6:]]
     return found
+
+
+def _result_of(jobs: Jobs, identifier: str) -> bytes:
+    """Return the result of a job of ours, which is not fetched over the network but read."""
+    try:
+        return (jobs.path(jobs.get(identifier)) / "result").read_bytes()
+    except (OSError, NoSuchJob) as error:
+        raise BadRequest(f"UPLOAD from job {identifier}: it has no result here") from error
 
 
 def _check(values: Mapping[str, str]) -> None:
@@ -363,7 +431,7 @@ def _whole(text: str, name: str) -> int:
 def _instant(text: str) -> datetime:
     with suppress(ValueError):
         when = datetime.fromisoformat(text.strip())
-        return when if when.tzinfo else when.replace(tzinfo=UTC)
+        return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
     raise BadRequest(f"{text[:40]!r} is no time: write it as in 2026-11-21T12:00:00")
 
 

@@ -20,8 +20,8 @@ from tessellar.server.tap.model import Catalogue, Column, Sky, Table
 
 _SQL_TYPES = {"char": "TEXT", "short": "INT", "int": "INT", "long": "BIGINT", "float": "DOUBLE", "double": "DOUBLE",
               "boolean": "INT"}  # fmt: skip
-_TYPES = {"TEXT": "char", "VARCHAR": "char", "NVARCHAR": "char", "CHAR": "char", "NCHAR": "char", "SMALLINT": "short",
-          "INT": "int", "BIGINT": "long", "FLOAT": "double", "DOUBLE": "double", "REAL": "double", "DECIMAL": "double",
+_TYPES = {"TEXT": "char", "VARCHAR": "char", "NVARCHAR": "char", "CHAR": "char", "NCHAR": "char", "SMALLINT": "long",
+          "INT": "long", "BIGINT": "long", "FLOAT": "double", "DOUBLE": "double", "REAL": "double", "DECIMAL": "double",
           "BOOLEAN": "int"}  # fmt: skip
 _WHOLE = {"CONTAINS", "INTERSECTS"}
 _STRINGS = {"POINT", "CIRCLE", "POLYGON", "BOX", "REGION", "CENTROID", "COORDSYS", *TEXT}
@@ -105,7 +105,9 @@ def _name_tables(tree: exp.Query, catalogue: Catalogue) -> dict[str, Table]:
     used: dict[str, Table] = {}
     with_names = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     for node in list(tree.find_all(exp.Table)):
-        if not node.db and node.name.lower() in with_names:
+        around = node.find_ancestor(exp.CTE)
+        own = around is not None and around.alias.lower() == node.name.lower()  # in its own definition it is not yet
+        if not node.db and node.name.lower() in with_names and not own:
             continue
         table = catalogue.find(node.db, node.name)
         key = f"{table.schema}__{table.name}".lower()
@@ -257,12 +259,19 @@ def _put_in_tables(tree: exp.Query, used: dict[str, Table]) -> None:
         table = used.get(node.name)
         if table is None:
             continue
-        listed = [f"{column.sql or _quoted(column.name)} AS {_quoted(column.name)}" for column in table.columns]
+        listed = [f"{_expression(column)} AS {_quoted(column.name)}" for column in table.columns]
         if table.sky is not None:
             listed.append(f"{_quoted(table.sky.key)} AS {_quoted(table.sky.key)}")
         # SQL of our own: it goes through as it is.
         inner = exp.Var(this=f"SELECT {', '.join(listed)} FROM {table.rows}")
         node.replace(exp.Subquery(this=inner, alias=exp.TableAlias(this=exp.to_identifier(node.alias, quoted=True))))
+
+
+def _expression(column: Column) -> str:
+    if not column.sql:
+        return _quoted(column.name)
+    # Text is compared without regard to case, where it is a column of the index and where it is worked out.
+    return f"({column.sql}) COLLATE NOCASE" if column.datatype == "char" else column.sql
 
 
 def _quoted(name: str) -> str:

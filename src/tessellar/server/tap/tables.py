@@ -18,33 +18,33 @@ from tessellar.server.tap.model import Catalogue, Column, Key, Sky, Table
 
 _OBSERVATIONS = Sky("s_ra", "s_dec", "s_region", "row", "observations_sky")
 _STARS = Sky("ra", "dec", "", "row", "stars_sky")
-_MEMBERS = """(SELECT d.obs_collection AS collection, d.obsid AS derived, s.obsid AS simple FROM observations AS d
-    JOIN observations AS s ON s.target_name = d.target_name AND s.provenance_name = d.provenance_name
+_MEMBERS = """(SELECT d.obs_collection AS collection, d.obsid AS derived, s.obsid AS simple FROM main.observations AS d
+    JOIN main.observations AS s ON s.target_name = d.target_name AND s.provenance_name = d.provenance_name
     WHERE adql_run_first(d.obs_id) IS NOT NULL AND adql_run_first(s.obs_id) IS NULL
     AND s.sequence_number BETWEEN adql_run_first(d.obs_id) AND d.sequence_number
     AND s.dataproduct_type = 'timeseries')"""
-_ARTIFACTS = """artifacts AS a JOIN observations AS o ON o.row = a.observation
-    JOIN artifact_kinds AS k ON k.row = a.kind"""
-_NOTHING = "observations WHERE 0"
+_ARTIFACTS = """main.artifacts AS a JOIN main.observations AS o ON o.row = a.observation
+    JOIN main.artifact_kinds AS k ON k.row = a.kind"""
+_NOTHING = "main.observations WHERE 0"
 
 # What each table is, what of the index it is made from, and how its rows lie on the sky.
 _TABLES: dict[str, tuple[str, str, Sky | None]] = {
-    "dbo.obspointing": ("Observations, one row each, as the portal lists them", "observations", _OBSERVATIONS),
-    "dbo.obspointing_tess": ("obspointing, products of the mission only", "observations WHERE obs_collection = 'TESS'",
-                             _OBSERVATIONS),
-    "dbo.obspointing_hlsp": ("obspointing, contributed products only", "observations WHERE obs_collection = 'HLSP'",
-                             _OBSERVATIONS),
-    "dbo.caomobservation": ("CAOM: observations", "observations", None),
+    "dbo.obspointing": ("Observations, one row each, as the portal lists them", "main.observations", _OBSERVATIONS),
+    "dbo.obspointing_tess": ("obspointing, products of the mission only",
+                             "main.observations WHERE obs_collection = 'TESS'", _OBSERVATIONS),
+    "dbo.obspointing_hlsp": ("obspointing, contributed products only",
+                             "main.observations WHERE obs_collection = 'HLSP'", _OBSERVATIONS),
+    "dbo.caomobservation": ("CAOM: observations", "main.observations", None),
     "dbo.caommembers": ("CAOM: which observations a multi-sector observation was made of", _MEMBERS, None),
-    "dbo.caomplane": ("CAOM: planes; here one for each observation", "observations", None),
+    "dbo.caomplane": ("CAOM: planes; here one for each observation", "main.observations", None),
     "dbo.caomartifact": ("CAOM: files", _ARTIFACTS, None),
     "dbo.caompart": ("CAOM: parts of files; empty here", _NOTHING, None),
     "dbo.caomchunk": ("CAOM: world coordinates of parts of files; empty here", _NOTHING, None),
     "dbo.caomlink": ("CAOM: links between observations; empty here", _NOTHING, None),
-    "dbo.caomproducttype": ("The kinds of files", "artifact_kinds", None),
-    "ivoa.obscore": ("Observations in the data model ObsCore 1.1", "observations", _OBSERVATIONS),
-    "ivoa.obscore_released": ("ivoa.obscore, with the date of release", "observations", _OBSERVATIONS),
-    "dbo.tic": ("TESS Input Catalog: the stars that the folder knows of", "tic", _STARS),
+    "dbo.caomproducttype": ("The kinds of files", "main.artifact_kinds", None),
+    "ivoa.obscore": ("Observations in the data model ObsCore 1.1", "main.observations", _OBSERVATIONS),
+    "ivoa.obscore_released": ("ivoa.obscore, with the date of release", "main.observations", _OBSERVATIONS),
+    "dbo.tic": ("TESS Input Catalog: the stars that the folder knows of", "main.tic", _STARS),
 }  # fmt: skip
 _UTYPES = {"ivoa.obscore": "ivo://ivoa.net/std/obscore#table-1.1"}
 _SCHEMAS = {

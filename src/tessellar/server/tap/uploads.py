@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import sqlite3
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -19,9 +21,10 @@ from tessellar.server.tap.model import Column, Sky, Table
 #: Rows and columns that an uploaded table may have.
 MOST_ROWS, MOST_COLUMNS = 1_000_000, 500
 
-_NAME = re.compile(r"[A-Za-z_]\w*")
+_MOST_CELLS = 4096
+_NAME = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
 _TYPES = {"b1": "boolean", "u1": "short", "i2": "short", "i4": "int", "i8": "long", "f4": "float", "f8": "double"}
-_SQL = {"char": "TEXT", "float": "REAL", "double": "REAL"}  # the others are whole numbers
+_SQL = {"char": "TEXT COLLATE NOCASE", "float": "REAL", "double": "REAL"}  # the others are whole numbers
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Upload:
         """Return what a question may know of it."""
         ra, dec = self._position()
         sky = Sky(ra, dec, "", "row__", f"upload_{number}_sky") if ra else None
-        return Table("tap_upload", self.name, self.columns, f"upload_{number}", "uploaded", sky)
+        columns = tuple(replace(column, sql=f"column{i}") for i, column in enumerate(self.columns, start=1))
+        return Table("tap_upload", self.name, columns, f"upload_{number}", "uploaded", sky)
 
     def fill(self, connection: sqlite3.Connection, table: Table, *, placed: bool) -> None:
         """Put it in a temporary table of a connection, which is in a transaction and forgets it at its end.
@@ -60,7 +64,8 @@ class Upload:
         placed : bool
             Whether the question looks for its rows by their places.
         """
-        names = [f'"{column.name}" {_SQL.get(column.datatype, "INTEGER")}' for column in self.columns]
+        kinds = [_SQL.get(column.datatype, "INTEGER") for column in self.columns]
+        names = [f"column{i} {kind}" for i, kind in enumerate(kinds, start=1)]
         connection.execute("PRAGMA query_only = OFF")
         try:
             connection.execute(f"CREATE TEMP TABLE {table.rows} (row__ INTEGER PRIMARY KEY, {', '.join(names)})")
@@ -68,8 +73,9 @@ class Upload:
             connection.executemany(f"INSERT INTO {table.rows} VALUES ({marks})", self._rows())
             if placed and table.sky is not None:
                 connection.execute(sky_table(table.rows).replace("CREATE VIRTUAL TABLE ", "CREATE VIRTUAL TABLE temp."))
-                places = connection.execute(f'SELECT row__, "{table.sky.ra}", "{table.sky.dec}" FROM {table.rows}')
-                boxes = [(row, cap_box(ra, dec, 0.0)) for row, ra, dec in places if None not in (ra, dec)]
+                ra, dec = (table.by_name[name].sql for name in (table.sky.ra, table.sky.dec))
+                places = connection.execute(f"SELECT row__, {ra}, {dec} FROM {table.rows}").fetchall()
+                boxes = [(row, cap_box(a, d, 0.0)) for row, a, d in places if _on_sky(a, d)]
                 insert_boxes(connection.cursor(), table.rows, boxes)
         finally:
             connection.execute("PRAGMA query_only = ON")
@@ -106,6 +112,7 @@ def read_upload(name: str, content: bytes) -> Upload:
         raise QueryError(f"upload {name!r} is no name of a table: use letters, digits and _")
     if content[:2] == b"\x1f\x8b" or b"<" not in content[:1024]:
         raise QueryError(f"upload {name}: not a VOTable (it begins with {content[:20]!r})")
+    _look_through(name, content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -118,6 +125,8 @@ def read_upload(name: str, content: bytes) -> Upload:
                          f"at most {MOST_ROWS:,} and {MOST_COLUMNS} are taken")  # fmt: skip
     if not data.colnames:
         raise QueryError(f"upload {name} has no columns")
+    if len({column.lower() for column in data.colnames}) < len(data.colnames):
+        raise QueryError(f"upload {name} has two columns whose names differ in case only: rename one")
     fields = {told.name: told for told in table.fields}
     columns = []
     for column in data.colnames:
@@ -134,6 +143,43 @@ def read_upload(name: str, content: bytes) -> Upload:
             )
         )
     return Upload(name, tuple(columns), tuple(data[column] for column in data.colnames))
+
+
+def _on_sky(ra: float | None, dec: float | None) -> bool:
+    return ra is not None and dec is not None and math.isfinite(ra) and -90 <= dec <= 90
+
+
+def _look_through(name: str, content: bytes) -> None:
+    """Refuse, before anything is read, what would be fetched from elsewhere, or would not fit into memory.
+
+    The reader of VOTables follows links in them, to files of this machine too.
+    """
+    cells = fields = 0
+    try:
+        for _, element in ElementTree.iterparse(io.BytesIO(content), events=("start",)):
+            tag = element.tag.rpartition("}")[2].upper()
+            if tag in ("FITS", "PARQUET") or any(key.rpartition("}")[2].lower() == "href" for key in element.attrib):
+                raise QueryError(f"upload {name}: holds a {tag} that lies elsewhere; send TABLEDATA, BINARY or BINARY2")
+            if tag == "FIELD":
+                fields += 1
+                cells = max(cells, _cells(element.get("arraysize", "1")))
+                if fields > MOST_COLUMNS or cells > _MOST_CELLS:
+                    raise QueryError(
+                        f"upload {name}: at most {MOST_COLUMNS} columns, of {_MOST_CELLS} values, are taken"
+                    )
+            if tag == "LINK":
+                continue
+            element.clear()
+    except ElementTree.ParseError as error:
+        raise QueryError(f"upload {name}: cannot be read as a VOTable: {error}") from error
+
+
+def _cells(arraysize: str) -> int:
+    """Return how many values of fixed number a cell has."""
+    count = 1
+    for part in arraysize.lower().split("x"):
+        count *= int(part) if part.strip().isdigit() else 1
+    return count
 
 
 def _plain(column: Column, values: Any) -> list[Any]:

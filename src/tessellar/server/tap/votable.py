@@ -7,12 +7,14 @@ has to say of itself is DALI 1.1, section 4.4.
 from __future__ import annotations
 
 import base64
+import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from tessellar.errors import QueryError
 from tessellar.server.tap.model import Column
 
 _OPENING = (
@@ -28,7 +30,7 @@ _ROWS = 500  # in one piece of the answer
 # Whole numbers have no value for "none" of their own; TABLEDATA leaves the cell empty, and says so.
 _NULLS = {"short": "-32768", "int": "-2147483648", "long": "-9223372036854775808"}
 # XML cannot hold these at all.
-_UNPRINTABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32)], "\ufffd")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def error(message: str) -> bytes:
@@ -81,7 +83,7 @@ def _tabledata(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Iter
     cells = [_CELLS.get(column.datatype, _plain) for column in columns]
     nothing = [f"<TD>{_NULLS.get(column.datatype, '')}</TD>" for column in columns]
     yield b"<TABLEDATA>\n"
-    for part in _pieces(rows):
+    for part in _fitting(columns, rows):
         lines = [
             "<TR>" + "".join(none if value is None else f"<TD>{cell(value)}</TD>"
                              for cell, none, value in zip(cells, nothing, row, strict=True)) + "</TR>\n"
@@ -99,7 +101,7 @@ def _binary(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Iterato
     bits = [1 << (8 * flag_bytes - 1 - i) for i in range(count)]
     yield b'<BINARY2>\n<STREAM encoding="base64">\n'
     left = b""
-    for part in _pieces(rows):
+    for part in _fitting(columns, rows):
         packed = [left]
         for row in part:
             flags = 0
@@ -117,6 +119,31 @@ def _binary(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Iterato
         left = whole[cut:]
         yield base64.b64encode(whole[:cut])
     yield base64.b64encode(left) + b"\n</STREAM>\n</BINARY2>\n"
+
+
+def _fitting(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    """Give rows some at a time, and refuse values that are not what their column is told to hold.
+
+    What SQLite works out may be anything, whatever a question promises.
+    """
+    wanted = [(i, column, _FITS[column.datatype]) for i, column in enumerate(columns) if column.datatype in _FITS]
+    for part in _pieces(rows):
+        for row in part:
+            for i, column, fits in wanted:
+                if row[i] is not None and not fits(row[i]):
+                    raise QueryError(f"column {column.name} is {column.datatype}, but has the value {row[i]!r:.60}")
+        yield part
+
+
+def _within(bits: int) -> Callable[[Any], bool]:
+    most = 1 << (bits - 1)
+    return lambda value: isinstance(value, int | float) and -most <= value < most and value == int(value)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "short": _within(16), "int": _within(32), "long": _within(64),
+    "float": lambda value: isinstance(value, int | float), "double": lambda value: isinstance(value, int | float),
+}  # fmt: skip
 
 
 def _pieces(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
@@ -159,9 +186,14 @@ _CELLS: dict[str, Callable[[Any], str]] = {
 }
 
 
+def printable(text: str) -> str:
+    """Return a text without what XML cannot hold."""
+    return _UNPRINTABLE.sub("\ufffd", text)
+
+
 def _text(text: str) -> str:
-    return escape(text.translate(_UNPRINTABLE))
+    return escape(printable(text))
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(text.translate(_UNPRINTABLE), {"\n": "&#10;"})
+    return quoteattr(printable(text), {"\n": "&#10;"})
