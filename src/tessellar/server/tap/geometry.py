@@ -510,7 +510,7 @@ def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:
     return answer
 
 
-_SLOW = ("adql_meets", "adql_within", "adql_area", "adql_inside", "adql_shape")
+_SLOW = ("adql_meets", "adql_within", "adql_area", "adql_shape")
 _FUNCTIONS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
     ("adql_inside", 3, _inside), ("adql_meets", 2, _meets), ("adql_within", 2, _within), ("adql_area", 1, _area),
     ("adql_centre_ra", 1, lambda text: _centre(text, 0)), ("adql_centre_dec", 1, lambda text: _centre(text, 1)),
