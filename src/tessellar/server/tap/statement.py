@@ -154,6 +154,8 @@ def _check_columns(tree: exp.Query, used: dict[str, Table]) -> None:
             continue
         close = [known[match] for match in get_close_matches(name, known, n=3, cutoff=0.6)]
         hint = f"did you mean {' or '.join(close)}?" if close else "see the columns at /tables"
+        if not used:
+            raise QueryError(f"column {column.name!r} is of no table: the query has no FROM")
         raise QueryError(f"column {column.name!r} is not in {', '.join(t.full_name for t in used.values())}: {hint}")
 
 
