@@ -105,3 +105,10 @@ def test_stars_of_a_ccd_become_a_catalogue(tessellar, tmp_path):
         assert [row["ID"] for row in some.json] == [rows[0]["ID"]]
         assert some.line == "tessellar: not in the catalogue: TIC 99"
         assert tessellar("--archive", server.url, "stars").code == 2
+
+
+def test_global_options_may_stand_anywhere(tessellar, archive, star):
+    before = tessellar("--archive", archive, "--json", "find", star)
+    after = tessellar("--archive", archive, "find", star, "--json")
+    assert after.json == before.json
+    assert after.code == 0

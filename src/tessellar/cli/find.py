@@ -66,7 +66,7 @@ def command(
     elif form is not None:
         _print(table, form, [file_row(row) for row in table.rows()], _COLUMNS)
     elif len(table):
-        print_table([file_row(row) for row in table.rows()], _SHOWN)
+        print_table([_shown_row(row) for row in table.rows()], _SHOWN)
         if chosen["target"] is not None:
             from tessellar.access import which_light_curve
 
@@ -74,6 +74,13 @@ def command(
         if not settings.quiet:
             click.echo(f"{len(table)} files, {human_size(table.total_size)}", err=True)
     return DONE
+
+
+def _shown_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of one file for eyes: a run over several sectors is not one of the last of them."""
+    shown = file_row(row)
+    first, last = shown["sector_first"], shown["sector_last"]
+    return {**shown, "sector": f"{first}-{last}"} if first != last else shown
 
 
 def file_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,9 @@ from tessellar.progress import Listener, drawn
 
 DONE, ROWS_FAILED, BAD_INPUT, NO_ARCHIVE, THIS_MACHINE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
+# No command has an option of its own by these names.
+_ANYWHERE = ("--json", "--quiet", "--offline")
+
 # Subcommand: (module, one line for the list of commands). A module is imported when its command
 # is called, so that `--help` does not wait for numpy.
 _COMMANDS = {
@@ -127,7 +130,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        code = group.main(prog_name="tessellar", standalone_mode=False)
+        code = group.main(_globals_first(sys.argv[1:]), prog_name="tessellar", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
@@ -150,6 +153,13 @@ def _run() -> int:
             raise
         return _say(_unforeseen(error), THIS_MACHINE)
     return code if isinstance(code, int) else DONE
+
+
+def _globals_first(words: list[str]) -> list[str]:
+    """Let ``tessellar find … --json`` be ``tessellar --json find …``: people write it where they think of it."""
+    end = words.index("--") if "--" in words else len(words)
+    moved = [word for word in words[:end] if word in _ANYWHERE]
+    return [*moved, *(word for word in words[:end] if word not in _ANYWHERE), *words[end:]]
 
 
 def exit_code_of(error: TessellarError) -> int:

@@ -259,8 +259,9 @@ class ExoFOPAuthenticator:
         if password is None:
             if not credentials.can_ask():
                 raise AuthError(
-                    f"{self.username} is not logged in at {urlsplit(self.base).netloc}, and no password is known: run "
-                    f"tessellar exofop login, or set {credentials.PASSWORD_VARIABLE}",
+                    f"{self.username} is not logged in at {urlsplit(self.base).netloc}, no password is known, and "
+                    "there is no terminal to ask on: run tessellar exofop login in one, or set "
+                    f"{credentials.PASSWORD_VARIABLE}",
                     url=self.base,
                 )
             password = credentials.ask_password(self.username)

@@ -299,7 +299,8 @@ def _before(table: TOITable) -> Table:
     kept = Snapshots(name, Exofop.open().base).read(before=True)
     if kept is None:
         raise InputError(
-            "no older table is kept here to compare with: give one, as in tois.since(read_exofop_table(path))"
+            "no older table is kept here to compare with: give one, by --since FILE or "
+            "tois.since(read_exofop_table(path))"
         )
     return build(name, kept)
 
