@@ -28,6 +28,7 @@ from tessellar.server.tap.model import Sky
 _ICRS = {"", "ICRS", "J2000", "FK5", "UNKNOWNFRAME"}
 _SYSTEMS = {"GALACTIC", "FK4", "ECLIPTIC", *_ICRS}
 _EDGES = ("x_low", "x_high", "y_low", "y_high", "z_low", "z_high")
+_RIM = 0.002  # radians between points of a rim; an arc leaves its chord by an eighth of that squared
 # A cap that is wider leaves too few rows out for its box to be worth looking at.
 _WIDEST = 60.0
 _LONGEST_REGION = 100_000
@@ -152,8 +153,7 @@ class Geometry:
                 continue
             region = self._region(there)
             if region.constant is not None:
-                (ra, dec), radius = region.constant.cap
-                return self._near_cap(sky, ra, dec, radius)
+                return self._near_region(sky, region.constant)
             if region.moving is not None:
                 return _moving_box(sky, *region.moving)
         return None
@@ -173,6 +173,19 @@ class Geometry:
         if sky is None or radius > _WIDEST:
             return None
         return _boxed(sky, [exp.Literal.number(repr(edge)) for edge in cap_box(ra, dec, radius)])
+
+    @classmethod
+    def _near_region(cls, sky: tuple[str, Sky], region: SkyRegion) -> exp.Expr | None:
+        (ra, dec), radius = region.cap
+        if radius > _WIDEST or any(isinstance(shape, Circle) for shape in region.shapes) or not region.shapes:
+            return cls._near_cap(sky, ra, dec, radius)
+        # The box of what the polygons really fill: that of a circle around a square is twice as large.
+        rims = np.concatenate([shape.outline(_RIM) for shape in region.shapes])
+        low, high = rims.min(axis=0) - _RIM**2, rims.max(axis=0) + _RIM**2
+        for axis, inside in enumerate(region.holds(np.vstack([np.eye(3), -np.eye(3)])).reshape(2, 3).T):
+            low[axis], high[axis] = (-1.0 if inside[1] else low[axis]), (1.0 if inside[0] else high[axis])
+        edges = np.column_stack([low, high]).ravel()
+        return _boxed(sky, [exp.Literal.number(repr(float(edge))) for edge in edges])
 
     def _is_place(self, node: exp.Expr) -> bool:
         return _is(node, "POINT", "CENTROID")
