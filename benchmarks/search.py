@@ -333,11 +333,17 @@ def report(found: dict[str, Any]) -> str:
                 f"{told['processor']:7.3f} s {told['mib']:8.1f} MiB more"
             )
     lines.append("")
+    return "\n".join([*lines, *verdicts(found)])
+
+
+def verdicts(found: dict[str, Any]) -> list[str]:
+    """The figures, a line each, with what is wanted of them."""
+    lines = []
     for name, value in found["figures"].items():
         most = found["wanted"].get(name)
         verdict = "" if most is None else f"  at most {most:7.2f}  {'met' if value <= most else 'MISSED'}"
-        lines.append(f"{name:45} {value:9.2f}{verdict}")
-    return "\n".join(lines)
+        lines.append(f"{name:50} {value:9.2f}{verdict}")
+    return lines
 
 
 def main() -> int:

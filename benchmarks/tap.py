@@ -28,7 +28,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from search import CLIENTS, LAYOUT, ROWS_PER_SECTOR, memory_mib, served
+from search import CLIENTS, LAYOUT, ROWS_PER_SECTOR, memory_mib, served, verdicts
 from synthetic_index import pick_targets, write_index
 from tessellar import Field, SkyRegion
 from tessellar.mission.shapes import lattice, positions, unit_vectors
@@ -166,12 +166,7 @@ def benchmark(sectors: int, cache: Path) -> dict[str, Any]:
 
 def report(found: dict[str, Any]) -> str:
     """The result as a table."""
-    lines = [f"{found['observations']} observations", ""]
-    for name, value in found["figures"].items():
-        most = found["wanted"].get(name)
-        verdict = "" if most is None else f"  at most {most:7.2f}  {'met' if value <= most else 'MISSED'}"
-        lines.append(f"{name:50} {value:9.2f}{verdict}")
-    return "\n".join(lines)
+    return "\n".join([f"{found['observations']} observations", "", *verdicts(found)])
 
 
 def main() -> int:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tessellar.errors import InputError, MissingInput, NoPermission
+from tessellar.access.dataset.reading import read_as
+from tessellar.errors import InputError, NoPermission
 from tessellar.net import Remote
 
 VERSION = 1
@@ -162,16 +163,7 @@ def read_lock(path: str | os.PathLike[str]) -> Lock:
     InputError
         If it is none; the message says where.
     """
-    try:
-        return parse_lock(Path(path).read_bytes().decode())
-    except FileNotFoundError as error:
-        raise MissingInput(f"{path}: there is no such lock file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no text: {error}") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    return read_as(path, "lock file", parse_lock)
 
 
 def parse_lock(text: str) -> Lock:

@@ -25,11 +25,11 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
+from tessellar.access.dataset.reading import read_as
 from tessellar.archives.base import KINDS
-from tessellar.errors import InputError, MissingInput
+from tessellar.errors import InputError
 from tessellar.targets import Field, check_sector
 
 T = TypeVar("T")
@@ -126,17 +126,7 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     >>> read_recipe(path).selections[0].sectors
     (1, 2, 3)
     """
-    try:
-        text = Path(path).read_bytes()
-        return parse_recipe(text.decode())
-    except FileNotFoundError as error:
-        raise MissingInput(f"{path}: there is no such recipe") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no text: {error}") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    return read_as(path, "recipe", parse_recipe)
 
 
 def parse_recipe(text: str) -> Recipe:
