@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from astropy.table import Table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,13 +21,14 @@ from tessellar.photometry import (
     Target,
     get_method,
 )
-from tessellar.pixels import Stamp
+from tessellar.pixels import Stamp, Surroundings
+from tests.photometry.fieldsky import surroundings
 
 Maker = Callable[..., Stamp]
 METHOD = AperturePhotometry()
 
 
-def run(stamp: Stamp, target: Target, stars: Table | None = None, **settings: object) -> Result:
+def run(stamp: Stamp, target: Target, stars: Surroundings | None = None, **settings: object) -> Result:
     return METHOD.run(stamp, target, stars, Settings(**settings))  # type: ignore[arg-type]
 
 
@@ -160,7 +160,7 @@ def test_contamination_is_the_headers_for_the_pipelines_aperture_only(make_stamp
     known = replace(star, crowdsap=0.97)
     assert run(make_stamp(), known).metrics["contamination"] == pytest.approx(0.03)
     assert np.isnan(run(make_stamp(), known, aperture="threshold").metrics["contamination"])
-    stars = Table({"tmag": [10.0, 11.0, 8.0], "column": [1624.0, 1625.2, 1619.0], "row": [394.0, 393.0, 389.0]})
+    stars = surroundings([10.0, 11.0, 8.0], column=[1624.0, 1625.2, 1619.0], row=[394.0, 393.0, 389.0])
     share = 10**-0.4
     got = run(make_stamp(), known, stars).metrics["contamination"]
     assert got == pytest.approx(share / (1 + share))

@@ -8,7 +8,7 @@ from tessellar.photometry.masks import check_mask, load_mask, pipeline_mask, thr
 from tessellar.photometry.measurement import measure
 from tessellar.photometry.method import METHODS, PhotometryMethod, Settings, get_method
 from tessellar.photometry.metrics import METRICS, SAMPLE, Metric, Sample, compute_metrics, describe_metrics, hour_bins
-from tessellar.photometry.result import Result
+from tessellar.photometry.result import Result, StampGrowth, WeightMap
 from tessellar.photometry.status import STATUS, PixelQuality
 from tessellar.photometry.target import ZERO_POINT, Target
 
@@ -28,7 +28,9 @@ __all__ = [
     "Result",
     "Sample",
     "Settings",
+    "StampGrowth",
     "Target",
+    "WeightMap",
     "check_mask",
     "compute_metrics",
     "describe_metrics",

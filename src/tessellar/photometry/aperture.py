@@ -19,11 +19,9 @@ from tessellar.photometry.status import STATUS, PixelQuality
 from tessellar.pixels import mean_image
 
 if TYPE_CHECKING:
-    from astropy.table import Table
-
     from tessellar.photometry.method import Settings
     from tessellar.photometry.target import Target
-    from tessellar.pixels import Stamp
+    from tessellar.pixels import Stamp, Surroundings
 
 _UNUSABLE = int(PixelQuality.MISSING_PIXEL | PixelQuality.ALL_MISSING)
 
@@ -36,7 +34,7 @@ class AperturePhotometry:
 
     name = "aperture"
 
-    def run(self, stamp: Stamp, target: Target, stars: Table | None, settings: Settings) -> Result:
+    def run(self, stamp: Stamp, target: Target, stars: Surroundings | None, settings: Settings) -> Result:
         """Measure `target` in `stamp`; see `PhotometryMethod.run`."""
         good = np.isfinite(stamp.time) & flags.good(np.asarray(stamp.quality), settings.quality)
         image = mean_image(stamp.images, good)
@@ -151,14 +149,14 @@ def _misplaced(stamp: Stamp, target: Target, mask: NDArray[np.bool_], settings: 
 
 
 def _contamination(
-    mask: NDArray[np.bool_], target: Target, stars: Table | None, stamp: Stamp, settings: Settings
+    mask: NDArray[np.bool_], target: Target, stars: Surroundings | None, stamp: Stamp, settings: Settings
 ) -> float:
     if stars is not None and target.tmag is not None:
-        col = np.rint(np.asarray(stars["column"], dtype=np.float64)).astype(int) - stamp.corner[0]
-        row = np.rint(np.asarray(stars["row"], dtype=np.float64)).astype(int) - stamp.corner[1]
+        col = np.rint(stars.column).astype(int) - stamp.corner[0]
+        row = np.rint(stars.row).astype(int) - stamp.corner[1]
         inside = (row >= 0) & (row < mask.shape[0]) & (col >= 0) & (col < mask.shape[1])
         inside[inside] = mask[row[inside], col[inside]]
-        total = float((10 ** (-0.4 * np.asarray(stars["tmag"], dtype=np.float64)[inside])).sum())
+        total = float((10 ** (-0.4 * stars.tmag[inside])).sum())
         return max(0.0, 1.0 - 10 ** (-0.4 * target.tmag) / total) if total > 0 else float("nan")
     if settings.aperture_kind == "pipeline" and target.crowdsap is not None:
         return 1.0 - target.crowdsap

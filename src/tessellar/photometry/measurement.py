@@ -14,9 +14,8 @@ from tessellar.photometry.target import ZERO_POINT, Target
 from tessellar.pixels import TargetPixelSource
 
 if TYPE_CHECKING:
-    from astropy.table import Table
-
     from tessellar.photometry.result import Result
+    from tessellar.pixels import Surroundings
     from tessellar.products import TargetPixelFile
 
 
@@ -29,7 +28,7 @@ def measure(
     sigma: float = 3.0,
     missing: str = "nan",
     zero_point: float = ZERO_POINT,
-    stars: Table | None = None,
+    stars: Surroundings | None = None,
 ) -> Result:
     """Measure the star of a target pixel file or cut-out.
 
@@ -50,8 +49,8 @@ def measure(
         Flux of a cadence that lacks pixels of the mask.
     zero_point : float
         TESS magnitude of a star that gives 1 e-/s.
-    stars : astropy.table.Table, optional
-        Stars around: columns tmag, column, row (1-based CCD pixels); the contamination is then theirs.
+    stars : Surroundings, optional
+        Stars on and about the stamp; the contamination is then theirs.
 
     Returns
     -------

@@ -12,11 +12,9 @@ from tessellar.errors import InputError
 from tessellar.photometry.target import ZERO_POINT
 
 if TYPE_CHECKING:
-    from astropy.table import Table
-
     from tessellar.photometry.result import Result
     from tessellar.photometry.target import Target
-    from tessellar.pixels import Stamp
+    from tessellar.pixels import Stamp, Surroundings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,21 +93,22 @@ class PhotometryMethod(Protocol):
     def name(self) -> str:
         """Lower-case name, as in file names and the METHOD keyword."""
 
-    def run(self, stamp: Stamp, target: Target, stars: Table | None, settings: Settings) -> Result:
+    def run(self, stamp: Stamp, target: Target, stars: Surroundings | None, settings: Settings) -> Result:
         """Measure `target` in `stamp`.
 
         Parameters
         ----------
         stamp : Stamp
         target : Target
-        stars : astropy.table.Table, optional
-            Stars on and around the stamp: columns tmag, column, row (1-based CCD pixels).
+        stars : Surroundings, optional
+            Stars on and about the stamp, their movement, and the pixel response.
         settings : Settings
 
         Returns
         -------
         Result
-            Also where no light curve can be had: its status is then ERROR, and it has a reason.
+            Also where no light curve can be had: its status is then ERROR, and it has a reason. A method that needs
+            more pixels says so in `Result.grow`, and is run again on a larger stamp where there is one.
         """
 
 

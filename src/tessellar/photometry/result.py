@@ -23,6 +23,28 @@ if TYPE_CHECKING:
     from tessellar.pixels import Stamp
 
 
+@dataclass(frozen=True, kw_only=True)
+class StampGrowth:
+    """Pixels by which a method wants its stamp larger on each side; down and up are rows, left and right columns."""
+
+    down: int = 0
+    up: int = 0
+    left: int = 0
+    right: int = 0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WeightMap:
+    """With what weight each pixel entered the flux, from one cadence to another (both included)."""
+
+    first_cadence: int
+    last_cadence: int
+    weights: NDArray[np.float64]
+    """Shape (rows, cols); they sum to 1."""
+    saturated: int = 0
+    """Pixels that were left out as saturated."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
     """The outcome of one measurement of one star.
@@ -51,6 +73,18 @@ class Result:
         The files that were measured; empty for pixels in memory.
     about : mapping of str to object
         What else of the input goes into the header: data_release, num_frm, simulated.
+    position_mask : boolean array (rows, cols) or None
+        The pixels that positions were measured from, where they are not those of `mask`.
+    cards : mapping of str to (value, comment)
+        Header cards of the method's own.
+    weight_maps : tuple of WeightMap
+        Of methods that weight pixels, in order of time.
+    extra : mapping of str to array (n,)
+        Further columns, by their FITS names.
+    skip : tuple of int
+        TIC ids of other stars whose light is in the same mask: they need not be measured.
+    grow : StampGrowth or None
+        What the method wants its stamp to be larger by; the result is then what can be had without.
     """
 
     status: STATUS
@@ -65,6 +99,12 @@ class Result:
     metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     inputs: tuple[Path, ...] = ()
     about: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    position_mask: NDArray[np.bool_] | None = None
+    cards: Mapping[str, tuple[str | float | int, str]] = field(default_factory=lambda: MappingProxyType({}))
+    weight_maps: tuple[WeightMap, ...] = ()
+    extra: Mapping[str, NDArray[Any]] = field(default_factory=lambda: MappingProxyType({}))
+    skip: tuple[int, ...] = ()
+    grow: StampGrowth | None = None
 
     @classmethod
     def failed(

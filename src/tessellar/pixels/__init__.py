@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tessellar.pixels.stampsky import StampSky, measure_stamp_sky
     from tessellar.pixels.starmodel import StarModel
     from tessellar.pixels.stars import StarField
+    from tessellar.pixels.surroundings import Surroundings
     from tessellar.pixels.targetpixel import TargetPixelSource
 
 _HOMES = {
@@ -53,6 +54,7 @@ _HOMES = {
     "Span": "stamp",
     "Stamp": "stamp",
     "StarField": "stars",
+    "Surroundings": "surroundings",
     "TargetPixelSource": "targetpixel",
     "add_stars": "response",
     "mean_image": "averages",
@@ -80,6 +82,7 @@ __all__ = [
     "StampSky",
     "StarField",
     "StarModel",
+    "Surroundings",
     "TargetPixelSource",
     "add_stars",
     "estimate_response",

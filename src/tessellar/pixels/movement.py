@@ -194,11 +194,34 @@ class MovementKernel:
         array, shape (n, 2)
             Columns and rows to add, px.
         """
+        return self.tracks(time, [column], [row])[:, 0]
+
+    def tracks(self, time: ArrayLike, column: ArrayLike, row: ArrayLike) -> Array:
+        """Movement of many stars over time.
+
+        Parameters
+        ----------
+        time : array-like, shape (n,)
+            BTJD; where it is NaN, so is the movement.
+        column, row : array-like, shape (k,)
+            Places in the reference frame, 1-based.
+
+        Returns
+        -------
+        array, shape (n, k, 2)
+            Columns and rows to add, px.
+
+        Raises
+        ------
+        InputError
+            If a time lies outside the series.
+        """
         times = np.atleast_1d(np.asarray(time, dtype=np.float64))
-        moved = np.full((len(times), 2), np.nan)
+        columns, rows = (np.atleast_1d(np.asarray(each, dtype=np.float64)) for each in (column, row))
+        moved = np.full((len(times), len(columns), 2), np.nan)
         known = np.isfinite(times)
         if known.any():
-            moved[known] = self._apply(self._at(times[known]), np.array([column]), np.array([row]))[:, 0]
+            moved[known] = self._apply(self._at(times[known]), columns, rows)
         return moved
 
     def _at(self, times: Array) -> Array:

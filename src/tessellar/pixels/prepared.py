@@ -25,6 +25,7 @@ from tessellar.pixels.response import GriddedResponse
 from tessellar.pixels.series import FrameSeries
 from tessellar.pixels.stamp import Span, Stamp
 from tessellar.pixels.stars import StarField
+from tessellar.pixels.surroundings import Surroundings
 from tessellar.pixels.timing import star_times
 
 if TYPE_CHECKING:
@@ -142,6 +143,11 @@ class PreparedField(FrameSeries):
         """
         return self._file.response(segment)
 
+    @cached_property
+    def responses(self) -> tuple[GriddedResponse, ...]:
+        """The responses of all parts of the sector: one for each, one for all, or none where none is known."""
+        return self._file.responses()
+
     @property
     def bad_times(self) -> list[BadTime]:
         """The calendar of the field's bad times."""
@@ -200,6 +206,36 @@ class PreparedField(FrameSeries):
             origin=f"prepared frames of {self.field}",
             wcs=self._wcs_at(corner, shape),
             pixel_flags=pixel_flags(self._excluded, jumped, used, corner),
+        )
+
+    def surroundings(self, rows: Span = None, cols: Span = None, *, margin: float = 10) -> Surroundings:
+        """Stars on CCD rows and columns (first, last; 1-based, both included) and `margin` pixels about them.
+
+        They come with their movement in every frame and with the responses, for `window` of the same rows and columns.
+
+        Raises
+        ------
+        InputError
+            If the field was prepared without a catalogue.
+        """
+        if self.stars is None:
+            raise InputError(f"{self.path.name} has no stars: it was prepared without a catalogue")
+        (column, row), (high, wide) = self.corner, self.shape
+        (left, right), (bottom, top) = cols or (column, column + wide - 1), rows or (row, row + high - 1)
+        near = (self.stars.column >= left - 0.5 - margin) & (self.stars.column < right + 0.5 + margin)
+        near &= (self.stars.row >= bottom - 0.5 - margin) & (self.stars.row < top + 0.5 + margin)
+        stars = self.stars.chosen(near)
+        return Surroundings(
+            tic=stars.tic,
+            tmag=stars.tmag,
+            ra=stars.ra,
+            dec=stars.dec,
+            column=stars.column,
+            row=stars.row,
+            flux=(self.fluxes if self._file.has("stars/flux") else self.stars.flux())[near],
+            shifts=self.movement.tracks(self.time, stars.column, stars.row),
+            segments=self.segments,
+            responses=self.responses,
         )
 
     def star_times(self, ra: float, dec: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -234,10 +234,22 @@ class PreparedFile:
         pairs = {name: (float(parts[name][0]), float(parts[name][1])) for name in ("crval", "crpix", "sip_crpix")}
         return Plane(cd=parts["cd"], a=parts["a"], b=parts["b"], **pairs)
 
+    def has(self, name: str) -> bool:
+        """Whether the file has an array or group of that name."""
+        with self._open() as file:
+            return name in file
+
+    def responses(self) -> tuple[GriddedResponse, ...]:
+        """The pixel responses of all parts of the sector, in order: none, one for all, or one each."""
+        return tuple(GriddedResponse(**self.arrays(f"responses/{number}")) for number in self._known_responses())
+
+    def _known_responses(self) -> list[str]:
+        with self._open() as file:
+            return sorted(file["responses"], key=int) if "responses" in file else []
+
     def response(self, segment: int) -> GriddedResponse:
         """The pixel response of one part of the sector."""
-        with self._open() as file:
-            known = sorted(file["responses"], key=int) if "responses" in file else []
+        known = self._known_responses()
         if not known:
             raise InputError(f"{self.path.name} was prepared without a pixel response: give prf, or more stars")
         # One response for all parts is kept once.
