@@ -1,0 +1,7 @@
+"""All stars of a CCD at once: frames read in bands of rows, pixels laid by time, stars measured together."""
+
+from __future__ import annotations
+
+from tessellar.photometry.engine.band import Band, BandCurves
+
+__all__ = ["Band", "BandCurves"]
