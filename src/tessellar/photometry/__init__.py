@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from tessellar.photometry.aperture import AperturePhotometry
 from tessellar.photometry.extraction import Extraction, extract, local_sky
+from tessellar.photometry.limits import StampLimits, stamp_size
 from tessellar.photometry.masks import check_mask, load_mask, pipeline_mask, threshold_mask
-from tessellar.photometry.measurement import measure
+from tessellar.photometry.measurement import measure, measure_in
 from tessellar.photometry.method import METHODS, PhotometryMethod, Settings, get_method
 from tessellar.photometry.metrics import METRICS, SAMPLE, Metric, Sample, compute_metrics, describe_metrics, hour_bins
+from tessellar.photometry.opening import open_scene
 from tessellar.photometry.result import Result, StampGrowth, WeightMap
+from tessellar.photometry.scene import FieldScene, Scene, StampScene
 from tessellar.photometry.status import STATUS, PixelQuality
 from tessellar.photometry.target import ZERO_POINT, Target
 
@@ -22,13 +25,17 @@ __all__ = [
     "ZERO_POINT",
     "AperturePhotometry",
     "Extraction",
+    "FieldScene",
     "Metric",
     "PhotometryMethod",
     "PixelQuality",
     "Result",
     "Sample",
+    "Scene",
     "Settings",
     "StampGrowth",
+    "StampLimits",
+    "StampScene",
     "Target",
     "WeightMap",
     "check_mask",
@@ -40,6 +47,9 @@ __all__ = [
     "load_mask",
     "local_sky",
     "measure",
+    "measure_in",
+    "open_scene",
     "pipeline_mask",
+    "stamp_size",
     "threshold_mask",
 ]

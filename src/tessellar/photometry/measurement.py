@@ -1,22 +1,93 @@
-"""From a target pixel file to a result, in one call."""
+"""From pixels to a result, in one call: in a scene, or in a target pixel file."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.errors import PhotometryError
+from tessellar.photometry.limits import StampLimits
 from tessellar.photometry.masks import load_mask
 from tessellar.photometry.method import PhotometryMethod, Settings, get_method
+from tessellar.photometry.result import Result, StampGrowth
+from tessellar.photometry.scene import Scene, StampScene
+from tessellar.photometry.status import STATUS
 from tessellar.photometry.target import ZERO_POINT, Target
-from tessellar.pixels import TargetPixelSource
 
 if TYPE_CHECKING:
-    from tessellar.photometry.result import Result
-    from tessellar.pixels import Surroundings
+    from tessellar.pixels import PixelResponse, StarField
     from tessellar.products import TargetPixelFile
+
+# How often a method may ask for a larger stamp; a bright star's bleed is long, so it may ask more often.
+_TRIES, _TRIES_BRIGHT, _BRIGHT = 5, 10, 6.0
+
+
+def measure_in(
+    scene: Scene,
+    tic: int | None = None,
+    method: str | PhotometryMethod = "aperture",
+    settings: Settings | None = None,
+    *,
+    limits: StampLimits | None = None,
+) -> Result:
+    """Measure one star of a scene, on a stamp that grows as the method asks.
+
+    Parameters
+    ----------
+    scene : Scene
+    tic : int, optional
+        The star; that of the file where it is left out.
+    method : str or PhotometryMethod
+        A name of `METHODS`, or an object of your own.
+    settings : Settings, optional
+    limits : StampLimits, optional
+        The stamp to begin with; by default the scene's for this star.
+
+    Returns
+    -------
+    Result
+        ERROR with its reason where no light curve can be had. A result that still wants a larger stamp (after 5 larger
+        ones, 10 for stars brighter than T = 6, or where there are no more pixels) is a WARNING at best.
+
+    Raises
+    ------
+    InputError
+        If the star is not known in this scene, or a setting is impossible.
+    ProductError
+        If pixels cannot be read.
+
+    Examples
+    --------
+    >>> from tessellar.photometry import measure_in, open_scene
+    >>> scene = open_scene("frames", sector=27, camera=1, ccd=1, cadence=600)  # doctest: +SKIP
+    >>> measure_in(scene, 25155310, "aperture").status  # doctest: +SKIP
+    <STATUS.OK: 1>
+    """
+    chosen, settings, target = get_method(method), settings or Settings(), scene.target(tic)
+    limits = scene.default_stamp(target) if limits is None else limits.clipped(scene.limits)
+    if target.column is not None and target.row is not None and not scene.limits.holds(target.column, target.row):
+        (bottom, top), (left, right) = scene.limits.rows, scene.limits.cols
+        reason = (
+            f"{target} falls on column {target.column:.1f}, row {target.row:.1f}, off the pixels of {scene.origin}: "
+            f"columns {left} to {right}, rows {bottom} to {top}"
+        )
+        return _told(Result.failed(scene.stamp(limits, target), target, settings, chosen.name, reason), scene)
+    tries = _TRIES_BRIGHT if target.tmag is not None and target.tmag < _BRIGHT else _TRIES
+    for attempt in range(tries + 1):
+        result = _run(scene, chosen, target, settings, limits)
+        if result.grow is None:
+            break
+        wider = _wider(limits, result.grow, scene.limits)
+        if wider == limits:
+            result = _doubted(result, f"the stamp should be larger, but {scene.origin} has no more pixels")
+            break
+        if attempt == tries:
+            result = _doubted(result, f"the stamp should still be larger after {tries} larger ones")
+        limits = wider
+    return _told(result, scene)
 
 
 def measure(
@@ -28,7 +99,8 @@ def measure(
     sigma: float = 3.0,
     missing: str = "nan",
     zero_point: float = ZERO_POINT,
-    stars: Surroundings | None = None,
+    stars: StarField | None = None,
+    response: PixelResponse | None = None,
 ) -> Result:
     """Measure the star of a target pixel file or cut-out.
 
@@ -49,8 +121,10 @@ def measure(
         Flux of a cadence that lacks pixels of the mask.
     zero_point : float
         TESS magnitude of a star that gives 1 e-/s.
-    stars : Surroundings, optional
-        Stars on and about the stamp; the contamination is then theirs.
+    stars : StarField, optional
+        Stars on and about the stamp, for contamination and for methods that fit them.
+    response : PixelResponse, optional
+        How their light falls on the pixels, for the same.
 
     Returns
     -------
@@ -85,35 +159,32 @@ def measure(
     )
     chosen = get_method(method)
     model = read_target_pixels(tpf) if isinstance(tpf, str | Path) else tpf
-    result = chosen.run(TargetPixelSource(model).window(), target_of(model), stars, settings)
-    return result.with_inputs(model.path, *inputs, about=_about(model))
+    result = measure_in(StampScene(model, stars, response), method=chosen, settings=settings)
+    return result.with_inputs(*result.inputs, *inputs, about=result.about)
+
+
+def _run(scene: Scene, method: PhotometryMethod, target: Target, settings: Settings, limits: StampLimits) -> Result:
+    stamp = scene.stamp(limits, target)
+    try:
+        return method.run(stamp, target, scene.surroundings(stamp), settings)
+    except PhotometryError as error:
+        return Result.failed(stamp, target, settings, method.name, str(error))
+
+
+def _wider(limits: StampLimits, grow: StampGrowth, outer: StampLimits) -> StampLimits:
+    asked = limits.grown(max(grow.down, 0), max(grow.up, 0), max(grow.left, 0), max(grow.right, 0))
+    return asked.clipped(outer)
+
+
+def _doubted(result: Result, reason: str) -> Result:
+    status = STATUS.WARNING if result.status is STATUS.OK else result.status
+    return replace(result, status=status, reasons=(*result.reasons, reason))
+
+
+def _told(result: Result, scene: Scene) -> Result:
+    return result.with_inputs(*scene.paths, about=scene.about)
 
 
 def _looks_like_a_path(text: str) -> bool:
     """Whether `text` is a file and not a misspelt word: words have neither a dot nor a slash."""
     return "." in text or "/" in text or Path(text).is_file()
-
-
-def target_of(tpf: TargetPixelFile) -> Target:
-    """What the headers of a target pixel file tell of its star."""
-    crowdsap = tpf.table_keys.get("CROWDSAP")
-    return Target(
-        tic=tpf.tic,
-        tmag=_known(tpf.tmag),
-        ra=_known(tpf.ra),
-        dec=_known(tpf.dec),
-        crowdsap=_known(crowdsap) if isinstance(crowdsap, int | float) else None,
-    )
-
-
-def _about(tpf: TargetPixelFile) -> dict[str, Any]:
-    frames = tpf.table_keys.get("NUM_FRM")
-    return {
-        "data_release": tpf.data_release,
-        "simulated": tpf.simulated,
-        "num_frm": frames if isinstance(frames, int) else None,
-    }
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

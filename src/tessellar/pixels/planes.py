@@ -63,6 +63,26 @@ def plane_of(keys: Keys, corner: tuple[int, int] = (1, 1)) -> Plane | None:
     return Plane(crval, crpix, values[4:].reshape(2, 2), sip_crpix=crpix, a=a, b=b)
 
 
+def plane_of_wcs(wcs: WCS, corner: tuple[int, int]) -> Plane | None:
+    """Return an astropy WCS (TAN or TAN-SIP, else None) whose pixel (0, 0) is the CCD pixel `corner` as a plane."""
+    if [str(each)[5:8] for each in wcs.wcs.ctype] != ["TAN", "TAN"]:
+        return None
+    crpix, offset = np.asarray(wcs.wcs.crpix, dtype=np.float64), np.array(corner) - 1.0
+    none = np.zeros((1, 1))
+    a, b, origin = (none, none, crpix) if wcs.sip is None else (wcs.sip.a, wcs.sip.b, np.asarray(wcs.sip.crpix))
+    there, about = crpix + offset, origin + offset
+    plane = Plane(
+        crval=(float(wcs.wcs.crval[0]), float(wcs.wcs.crval[1])),
+        crpix=(float(there[0]), float(there[1])),
+        cd=np.asarray(wcs.pixel_scale_matrix, dtype=np.float64),
+        sip_crpix=(float(about[0]), float(about[1])),
+        a=none if a is None else np.asarray(a),
+        b=none if b is None else np.asarray(b),
+    )
+    scale = np.sqrt(abs(np.linalg.det(plane.cd))) * 3600
+    return plane if 0.5 * PIXEL_SCALE < scale < 2 * PIXEL_SCALE else None
+
+
 def is_believable(plane: Plane, field: Field) -> bool:
     """Tell whether a projection puts its CCD where the mission's table has it, to 30 pixels.
 
