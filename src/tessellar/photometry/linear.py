@@ -1,0 +1,429 @@
+"""The linear fit of all stars of an image at once: pure functions over arrays.
+
+Light in pixel k of a frame is ``sum_i F_i P_ik (+ offset)``. P is a star's response at its place in that frame, out of
+six images drawn once at a reference place near it: P, dP/dx, dP/dy and the second derivatives with weights 1, dx, dy, dx
+dx, dx dy, dy dy (`PixelResponse.boxes`), which is exact to some 1e-6 of the light up to 0.03 px. With weights W that
+do not change within a part of the sector, and a prior of precision L on some fluxes about F0, the fluxes are
+
+    (A' W A + L) F = A' W d + L F0,
+
+solved exactly (Cholesky) in every frame. Their variance is that of the pixels through the same equations, whatever V
+is against 1/W: with H = (A' W A + L)^-1 A' W, ``cov = H V H'``. W = 1/V would be the best there is (Gauss-Markov); as V
+changes little over an orbit, less than 1 % is lost, and noise of a pixel never decides over its own weight.
+
+Pixels of an image are counted from 0, ``image[row, column]``; `corner` is the CCD column and row of pixel [0, 0].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tessellar.errors import InputError
+from tessellar.pixels.response import box_corners
+
+if TYPE_CHECKING:
+    from tessellar.pixels import PixelResponse
+
+Array = NDArray[np.float64]
+
+#: Frames whose shifts fall into one square of this size, px, share a reference: none is further from it than this.
+SHIFT_STEP = 0.05
+#: Relative width of the prior on the fluxes of stars that cannot be told apart.
+PRIOR_WIDTH = 0.25
+#: A star gets a prior when its neighbours make its error larger than this many times what it were alone.
+BLENDED = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """Six images of each star, drawn where it is on average over some frames.
+
+    Attributes
+    ----------
+    images : float32 array (k, 6, side, side)
+        Shares of the light and their derivatives, as `PixelResponse.boxes` gives them.
+    bottom, left : int64 array (k,)
+        Row and column of each box's first pixel in the image, counted from 0; boxes may stick out.
+    reference : array (k, 2)
+        Shifts (columns, rows; px) at which they are drawn.
+    """
+
+    images: NDArray[np.float32]
+    bottom: NDArray[np.int64]
+    left: NDArray[np.int64]
+    reference: Array
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def drawn(self, shape: tuple[int, int], shift: Array | None = None) -> Array:
+        """Images of all stars at unit flux, (k, rows, columns), with `shift` (k, 2) against the reference place."""
+        moved = np.zeros((len(self), 2)) if shift is None else np.asarray(shift, dtype=np.float64)
+        out = np.zeros((len(self), *shape))
+        side = self.images.shape[-1]
+        for star, (x, y) in enumerate(moved):
+            box = np.tensordot(np.array([1, x, y, x * x, x * y, y * y]), self.images[star].astype(np.float64), axes=1)
+            j, k = int(self.bottom[star]), int(self.left[star])
+            high, wide = min(j + side, shape[0]), min(k + side, shape[1])
+            if high > max(j, 0) and wide > max(k, 0):
+                out[star, max(j, 0) : high, max(k, 0) : wide] = box[max(-j, 0) : high - j, max(-k, 0) : wide - k]
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class LinearFit:
+    """Fluxes of all stars in some frames.
+
+    Attributes
+    ----------
+    flux : array (n, k)
+        e-/s; NaN in frames that have no solution.
+    variance : array (n, m)
+        Of the wanted stars, (e-/s)**2.
+    offset : array (n,)
+        Fitted constant background, e-/s/px; 0 where none was asked for.
+    """
+
+    flux: Array
+    variance: Array
+    offset: Array
+
+
+def draw_basis(
+    column: ArrayLike, row: ArrayLike, reference: ArrayLike, corner: tuple[int, int], response: PixelResponse
+) -> Basis:
+    """Draw the six images of each star.
+
+    Parameters
+    ----------
+    column, row : array-like (k,)
+        Places in the reference frame, CCD pixels, 1-based.
+    reference : array-like (k, 2)
+        Shifts to add to them: those of the middle of the frames that will use these images.
+    corner : (int, int)
+        CCD column and row of the image's pixel [0, 0].
+    response : PixelResponse
+    """
+    moved = np.asarray(reference, dtype=np.float64)
+    x, y = np.asarray(column, np.float64) + moved[:, 0], np.asarray(row, np.float64) + moved[:, 1]
+    bottom, left = box_corners(x, y, corner, response.reach)
+    return Basis(response.boxes(x, y, derivatives=2), bottom, left, moved)
+
+
+def shift_groups(shifts: Array, segments: NDArray[Any], step: float = SHIFT_STEP) -> NDArray[np.int64]:
+    """Which frames may share one basis: of one part of the sector, with shifts less than `step` apart.
+
+    Parameters
+    ----------
+    shifts : array (n, k, 2)
+        Columns and rows to add to each star's place in each frame, px.
+    segments : int array (n,)
+    step : float
+
+    Returns
+    -------
+    int64 array (n,)
+        Number of each frame's group, from 0; -1 where shifts are not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tessellar.photometry.linear import shift_groups
+    >>> shifts = np.zeros((4, 1, 2))
+    >>> shifts[1:, 0, 0] = 0.01, 0.3, np.nan
+    >>> shift_groups(shifts, np.zeros(4, int)).tolist()
+    [0, 0, 1, -1]
+    """
+    groups = np.full(len(shifts), -1, dtype=np.int64)
+    known = np.isfinite(shifts).all(axis=(1, 2))
+    if known.any():
+        middle = shifts[known].mean(axis=1) if shifts.shape[1] else np.zeros((int(known.sum()), 2))
+        # Squares lie about the median, so that small movements fall into one.
+        cells = np.rint((middle - np.median(middle, axis=0)) / step).astype(np.int64)
+        keys = np.column_stack([np.asarray(segments)[known], cells])
+        groups[known] = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+    return groups
+
+
+def normal_matrix(basis: Basis, weights: Array, *, offset: bool = False) -> Array:
+    """A' W A at the reference place, (k, k), or (k + 1, k + 1) with the offset as last term."""
+    light = basis.drawn(weights.shape).reshape(len(basis), weights.size)
+    if offset:
+        light = np.concatenate([light, np.ones((1, weights.size))])
+    return np.asarray((light * weights.ravel()) @ light.T)
+
+
+def prior_precision(
+    basis: Basis,
+    weights: Array,
+    expected: Array,
+    *,
+    offset: bool = False,
+    width: float = PRIOR_WIDTH,
+    blended: float = BLENDED,
+) -> Array:
+    """Precision of the prior on each star's flux: 0 for all that the pixels can tell from their neighbours.
+
+    A star whose error, were all fluxes free, is more than `blended` times what it would be if it stood alone
+    with its whole box on the pixels, is held to its expected flux with the relative error `width`.
+
+    Parameters
+    ----------
+    basis : Basis
+    weights : array (rows, columns)
+        Inverse variances of pixels, in (e-/s)**-2; 0 where a pixel is not used.
+    expected : array (k,)
+        Fluxes to expect, e-/s: of a mean image, or of magnitudes.
+    offset : bool
+        Whether a constant is fitted too.
+    width, blended : float
+
+    Returns
+    -------
+    array (k,)
+        (e-/s)**-2.
+    """
+    count = len(basis)
+    normal = normal_matrix(basis, weights, offset=offset)
+    own = np.diag(normal)[:count].copy()
+    whole = (basis.images[:, 0].astype(np.float64) ** 2).sum(axis=(1, 2))
+    inside = (basis.drawn(weights.shape) ** 2).sum(axis=(1, 2))
+    alone = own * whole / np.maximum(inside, 1e-12 * whole)
+    size = np.sqrt(np.maximum(np.diag(normal), 1e-30))
+    # Of unit diagonal, so that a tiny ridge means the same to bright and faint, near and far.
+    scaled = normal / np.outer(size, size) + 1e-10 * np.eye(len(normal))
+    inflated = np.diag(np.linalg.inv(scaled))[:count] / np.maximum(size[:count] ** 2, 1e-30)
+    free = (alone > 0) & (inflated * alone <= blended**2) & (inflated > 0)
+    flux = np.where(np.isfinite(expected), np.abs(expected), 0.0)
+    return np.asarray(np.where(free, 0.0, 1.0 / (width * np.maximum(flux, 1.0)) ** 2))
+
+
+def prior_weight(basis: Basis, weights: Array, precision: Array, *, offset: bool = False) -> Array:
+    """How much of each star's flux is the prior's word: 1 - d(measured)/d(true), (k,).
+
+    0 where the pixels decide, 1 where only the prior does.
+    """
+    count = len(basis)
+    normal = normal_matrix(basis, weights, offset=offset)
+    held = normal.copy()
+    held[np.arange(count), np.arange(count)] += precision
+    size = np.sqrt(np.maximum(np.diag(held), 1e-30))
+    response = np.linalg.solve(held / np.outer(size, size) + 1e-14 * np.eye(len(held)), normal / size[:, None])
+    weight = 1.0 - np.diag(response)[:count] / size[:count]
+    weight[precision == 0] = 0.0
+    return np.asarray(np.clip(weight, 0.0, 1.0))
+
+
+def fit_frames(
+    images: NDArray[Any],
+    variances: NDArray[Any],
+    basis: Basis,
+    shifts: Array,
+    weights: Array,
+    *,
+    precision: Array | None = None,
+    expected: Array | None = None,
+    offset: bool = False,
+    wanted: Sequence[int] | NDArray[Any] = (),
+) -> LinearFit:
+    """Fluxes of all stars in some frames that share a basis.
+
+    Parameters
+    ----------
+    images : array (n, rows, columns)
+        e-/s; what is not finite is left out, in its frame only.
+    variances : array (n, rows, columns)
+        Of the pixels, (e-/s)**2: they decide over the errors, not over the fluxes.
+    basis : Basis
+        From `draw_basis`.
+    shifts : array (n, k, 2)
+        Of each star in each frame (not counted from the basis' reference), px.
+    weights : array (rows, columns)
+        Inverse variances of the mean image, (e-/s)**-2; 0 where a pixel is not to be used.
+    precision, expected : array (k,), optional
+        Prior, see `prior_precision`; none if not given.
+    offset : bool
+        Fit a constant background too.
+    wanted : sequence of int
+        Indices of the stars whose variances are wanted.
+
+    Returns
+    -------
+    LinearFit
+
+    Raises
+    ------
+    InputError
+        If shapes disagree.
+    """
+    count, shape = len(basis), images.shape[1:]
+    if shifts.shape != (len(images), count, 2) or weights.shape != shape or variances.shape != images.shape:
+        raise InputError(
+            f"images {images.shape}, variances {variances.shape}, shifts {shifts.shape} and weights {weights.shape} "
+            f"do not fit each other and {count} stars"
+        )
+    terms, chosen = count + int(offset), np.asarray(wanted, dtype=np.int64)
+    held, centre = np.zeros(terms), np.zeros(terms)
+    if precision is not None and expected is not None:
+        held[:count], centre[:count] = precision, np.where(precision > 0, np.nan_to_num(expected), 0.0)
+    flux, variance = np.empty((len(images), terms)), np.empty((len(images), len(chosen)))
+    _kernel()(
+        np.ascontiguousarray(images, dtype=np.float32), np.ascontiguousarray(variances, dtype=np.float32),
+        basis.images, basis.bottom, basis.left, np.asarray(shifts - basis.reference, dtype=np.float64),
+        np.ascontiguousarray(weights, dtype=np.float64), held, centre, chosen, flux, variance,
+    )  # fmt: skip
+    return LinearFit(flux[:, :count], variance, flux[:, count] if offset else np.zeros(len(images)))
+
+
+def fit_frames_plainly(
+    images: NDArray[Any],
+    variances: NDArray[Any],
+    basis: Basis,
+    shifts: Array,
+    weights: Array,
+    *,
+    precision: Array | None = None,
+    expected: Array | None = None,
+    offset: bool = False,
+    wanted: Sequence[int] | NDArray[Any] = (),
+) -> LinearFit:
+    """The same as `fit_frames`, a line of NumPy for a line of mathematics, frame by frame; slow."""
+    count, chosen = len(basis), np.asarray(wanted, dtype=np.int64)
+    flux, variance = np.full((len(images), count + int(offset)), np.nan), np.full((len(images), len(chosen)), np.nan)
+    held = np.zeros(count + int(offset))
+    centre = np.zeros_like(held)
+    if precision is not None and expected is not None:
+        held[:count], centre[:count] = precision, np.where(precision > 0, np.nan_to_num(expected), 0.0)
+    for frame, image in enumerate(images):
+        light = basis.drawn(weights.shape, shifts[frame] - basis.reference).reshape(count, -1)
+        if offset:
+            light = np.concatenate([light, np.ones((1, weights.size))])
+        data = np.asarray(image, np.float64).ravel()
+        use = np.isfinite(data) & (weights.ravel() > 0)
+        light, data = light[:, use], data[use]
+        weighted = light * weights.ravel()[use]
+        normal = weighted @ light.T + np.diag(held)
+        if np.linalg.matrix_rank(normal) < len(normal):
+            continue
+        flux[frame] = np.linalg.solve(normal, weighted @ data + held * centre)
+        filters = np.linalg.solve(normal, weighted)[chosen]
+        variance[frame] = filters**2 @ np.asarray(variances[frame], np.float64).ravel()[use]
+    return LinearFit(flux[:, :count], variance, flux[:, count] if offset else np.zeros(len(images)))
+
+
+@cache
+def _kernel() -> Any:
+    from numba import njit
+
+    # NaN is looked for, so that not all of fast mathematics is allowed.
+    return njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})(_fit)
+
+
+def _fit(images, variances, boxes, bottoms, lefts, shifts, weights, held, centre, wanted, flux, variance):  # type: ignore[no-untyped-def]
+    """Draw, add up, solve, frame by frame. Compiled by numba."""
+    frames, high, wide = images.shape
+    stars, terms = len(bottoms), len(held)
+    side = boxes.shape[2]
+    # First and last row and column of each star's light; a constant is everywhere.
+    span = np.zeros((terms, 4), np.int64)
+    for a in range(terms):
+        span[a, 1], span[a, 3] = high, wide
+        if a < stars:
+            span[a, 0], span[a, 1] = max(0, bottoms[a]), max(min(high, bottoms[a] + side), max(0, bottoms[a]))
+            span[a, 2], span[a, 3] = max(0, lefts[a]), max(min(wide, lefts[a] + side), max(0, lefts[a]))
+    light, pulled = np.ones((terms, high, wide)), np.zeros((terms, high, wide))
+    now, data = np.zeros((high, wide)), np.zeros((high, wide))
+    normal, right, unit = np.zeros((terms, terms)), np.zeros(terms), np.zeros(terms)
+    for frame in range(frames):
+        for j in range(high):
+            for k in range(wide):
+                known = np.isfinite(images[frame, j, k])
+                now[j, k] = weights[j, k] if known else 0.0
+                data[j, k] = images[frame, j, k] if known else 0.0
+        for a in range(terms):
+            if a < stars:
+                x, y = shifts[frame, a, 0], shifts[frame, a, 1]
+                xx, xy, yy = x * x, x * y, y * y
+                for j in range(span[a, 0], span[a, 1]):
+                    p = j - bottoms[a]
+                    for k in range(span[a, 2], span[a, 3]):
+                        q = k - lefts[a]
+                        light[a, j, k] = (
+                            boxes[a, 0, p, q]
+                            + x * boxes[a, 1, p, q]
+                            + y * boxes[a, 2, p, q]
+                            + xx * boxes[a, 3, p, q]
+                            + xy * boxes[a, 4, p, q]
+                            + yy * boxes[a, 5, p, q]
+                        )
+            total = 0.0
+            for j in range(span[a, 0], span[a, 1]):
+                for k in range(span[a, 2], span[a, 3]):
+                    pulled[a, j, k] = now[j, k] * light[a, j, k]
+                    total += pulled[a, j, k] * data[j, k]
+            right[a] = total + held[a] * centre[a]
+            for b in range(a + 1):
+                total = 0.0
+                for j in range(max(span[a, 0], span[b, 0]), min(span[a, 1], span[b, 1])):
+                    for k in range(max(span[a, 2], span[b, 2]), min(span[a, 3], span[b, 3])):
+                        total += pulled[a, j, k] * light[b, j, k]
+                normal[a, b] = total
+            normal[a, a] += held[a]
+        # Cholesky, in the lower half.
+        solvable = True
+        for a in range(terms):
+            most = normal[a, a]
+            for b in range(a + 1):
+                total = normal[a, b]
+                for c in range(b):
+                    total -= normal[a, c] * normal[b, c]
+                if a == b:
+                    if not total > 1.0e-13 * most:
+                        solvable = False
+                        break
+                    normal[a, a] = np.sqrt(total)
+                else:
+                    normal[a, b] = total / normal[b, b]
+            if not solvable:
+                break
+        if not solvable:
+            flux[frame] = np.nan
+            variance[frame] = np.nan
+            continue
+        for number in range(-1, len(wanted)):
+            if number < 0:
+                unit[:] = right
+            else:
+                unit[:] = 0.0
+                unit[wanted[number]] = 1.0
+            for a in range(terms):
+                total = unit[a]
+                for b in range(a):
+                    total -= normal[a, b] * unit[b]
+                unit[a] = total / normal[a, a]
+            for a in range(terms - 1, -1, -1):
+                total = unit[a]
+                for b in range(a + 1, terms):
+                    total -= normal[b, a] * unit[b]
+                unit[a] = total / normal[a, a]
+            if number < 0:
+                flux[frame] = unit
+                continue
+            # What each pixel counts for in this flux; `data` is not needed any more.
+            data[:] = 0.0
+            for a in range(terms):
+                for j in range(span[a, 0], span[a, 1]):
+                    for k in range(span[a, 2], span[a, 3]):
+                        data[j, k] += unit[a] * pulled[a, j, k]
+            total = 0.0
+            for j in range(high):
+                for k in range(wide):
+                    if now[j, k] > 0.0:
+                        total += data[j, k] * data[j, k] * variances[frame, j, k]
+            variance[frame, number] = total
