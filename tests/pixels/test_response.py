@@ -124,12 +124,12 @@ def test_files_that_make_no_response_are_refused(tmp_path: Path, real_data: Path
     with pytest.raises(InputError, match="make no grid: none for row 513, column 2092"):
         MissionPRF.open(paths[:3], camera=4, ccd=1)
     assert MissionPRF.open(paths[:1], camera=4, ccd=1).boxes([50.0], [60.0]).sum() == pytest.approx(1, abs=1e-4)
-    write_prf(tmp_path, 1, 45, issued="2019107181900")
-    write_prf(tmp_path, 1, 45, issued="2018243163600")
+    write_prf(tmp_path, 1, 45, issued="2019107181902")
+    write_prf(tmp_path, 1, 45, issued="2018243163601")
     with pytest.raises(InputError, match="give the sector"):
         MissionPRF.open(tmp_path, camera=4, ccd=1)
-    assert MissionPRF.open(tmp_path, camera=4, ccd=1, sector=3).issued == "2018243163600"
-    assert MissionPRF.open(tmp_path, camera=4, ccd=1, sector=4).issued == "2019107181900"
+    assert MissionPRF.open(tmp_path, camera=4, ccd=1, sector=3).issued == "2018243163601"
+    assert MissionPRF.open(tmp_path, camera=4, ccd=1, sector=4).issued == "2019107181902"
     path = next(tmp_path.glob("*2018*"))
     with fits.open(path, mode="update") as hdus:
         hdus[0].data = hdus[0].data[:50, :50]

@@ -8,6 +8,7 @@ from tessellar.access.choosing import which_light_curve
 from tessellar.access.cutouts import Cutouts, cutout_fields, fetch_cutouts
 from tessellar.access.fetching import FetchInterrupted, fetch
 from tessellar.access.footprints import Footprint, footprint
+from tessellar.access.models import fetch_responses
 from tessellar.access.observations import Observations, ObservationsFace
 from tessellar.access.regions import lightcurves_in
 from tessellar.access.resolving import Resolved, resolve
@@ -30,6 +31,7 @@ __all__ = [
     "dv_runs",
     "fetch",
     "fetch_cutouts",
+    "fetch_responses",
     "footprint",
     "lightcurves_in",
     "list_products",

@@ -13,8 +13,11 @@ from tessellar.errors import ArchiveError, InputError, MissingInput
 from tessellar.targets import Field
 
 if TYPE_CHECKING:
-    from tessellar.pixels import FrameStack, PreparedField
+    from tessellar.pixels import FrameStack, MissionPRF, PreparedField
     from tessellar.progress import Listener
+
+# Seconds after which files of the response that do not come are done without.
+_PATIENCE = 120
 
 
 @click.command("prepare")
@@ -32,9 +35,8 @@ if TYPE_CHECKING:
 @click.option("--limit", type=float, default=16.0, show_default=True, metavar="T", help="Faintest stars.")
 @click.option(
     "--prf",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The mission's PRF files; by default those in DIR, else a response is estimated from the frames.",
+    metavar="DIR|estimate",
+    help="The mission's PRF files; by default those in DIR, else from the archive. Or estimate one from the frames.",
 )
 @click.option(
     "--targets",
@@ -55,16 +57,12 @@ def command(settings: Globals, /, folder: Path, **options: Any) -> None:
     is interrupted goes on when it is started again.
     """
     from tessellar.pixels import prepare, write_cube
-    from tessellar.pixels.inputs import find_response, find_stars
+    from tessellar.pixels.inputs import find_stars
 
     field = Field(options["sector"], options["camera"], options["ccd"])
     stack = _stack(folder, field, options["cadence"], options["unpack"])
-    prf = find_response(options["prf"] or folder, field)
-    if prf is None and options["prf"] is not None:
-        raise MissingInput(
-            f"{options['prf']}: no PRF files of camera {field.camera}, CCD {field.ccd}, or no whole grid"
-        )
     with settings.progress() as listener:
+        prf = _response(settings, folder, stack, options["prf"], listener)
         made = prepare(
             stack,
             _stars(settings, folder, field, options, listener),
@@ -101,6 +99,29 @@ def _stars(settings: Globals, folder: Path, field: Field, options: dict[str, Any
         )
     except ArchiveError as error:
         raise type(error)(f"stars of {field} are not to be had ({error}); give them with --catalog FILE") from error
+
+
+def _response(
+    settings: Globals, folder: Path, stack: FrameStack, given: str | None, listener: Listener
+) -> MissionPRF | None:
+    """The mission's response, from a folder or the archive; None where it is to be estimated."""
+    from tessellar.access import fetch_responses
+    from tessellar.pixels.inputs import find_response
+
+    field = stack.field
+    if given == "estimate":
+        return None
+    found = find_response(Path(given or folder), field)
+    if found is None and given is not None:
+        raise MissingInput(f"{given}: no PRF files of camera {field.camera}, CCD {field.ccd}, or no whole grid")
+    if found is not None or stack.image(0).simulated:  # a simulation draws with a response of its own
+        return found
+    fetched = fetch_responses(field, folder, archive=settings.archive, deadline=_PATIENCE, listener=listener)
+    if not fetched.ok:
+        why = next(str(row["Message"]) for row in fetched.failed)
+        click.echo(f"no PRF files to be had ({why}): a response is estimated from the frames", err=True)
+        return None
+    return find_response(folder, field)
 
 
 def _place(folder: Path, stack: FrameStack, out: Path | None) -> Path:

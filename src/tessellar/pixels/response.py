@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import InputError, MissingInput
+from tessellar.mission.responses import response_models
+from tessellar.targets import Field
 
 if TYPE_CHECKING:
     from tessellar.products.images import PRF
@@ -32,8 +34,6 @@ _FADE = (6.0, 7.0)
 _MIDDLE = (REACH + 1) * SAMPLES
 # Numbers of columns that hold 1, the two slopes, and the three second derivatives.
 _TERMS = {0: 1, 1: 3, 2: 6}
-# The models whose names begin with this year were made for the sectors up to 3 (archive.stsci.edu, TESS PRF models).
-_FIRST_MODELS, _LAST_OF_FIRST = "2018", 3
 
 
 class PixelResponse(Protocol):
@@ -203,8 +203,8 @@ class MissionPRF(GriddedResponse):
         if len(issues) > 1:
             if sector is None:
                 raise InputError(f"{source}: models of {len(issues)} issues; give the sector")
-            early = sector <= _LAST_OF_FIRST
-            models = [model for model in models if str(model.issued).startswith(_FIRST_MODELS) == early] or models
+            held = response_models(Field(sector, camera, ccd)).stamp
+            models = [model for model in models if model.issued == held] or models
         return cls(models)
 
     def __repr__(self) -> str:
@@ -321,8 +321,8 @@ def add_stars(
 
     Parameters
     ----------
-    image : array (rows, columns)
-        In e-/s.
+    image : array (rows, columns) or (3 or 6, rows, columns)
+        In e-/s; in three dimensions the terms of `PixelResponse.boxes`: the image, its slopes, second derivatives.
     corner : (int, int)
         CCD column and row of its pixel [0, 0], 1-based.
     column, row, flux : array (n,)
@@ -330,8 +330,11 @@ def add_stars(
     response : PixelResponse
         Where their light falls.
     """
-    boxes = response.boxes(column, row)[:, 0]
-    _adder()(image, *box_corners(column, row, corner, response.reach), np.asarray(flux, np.float64), boxes)
+    terms = image[None] if image.ndim == 2 else image
+    boxes = response.boxes(column, row, derivatives={1: 0, 3: 1, 6: 2}[len(terms)])
+    bottom, left = box_corners(column, row, corner, response.reach)
+    for number, term in enumerate(terms):
+        _adder()(term, bottom, left, np.asarray(flux, np.float64), boxes[:, number])
 
 
 def box_corners(

@@ -24,6 +24,7 @@ from tessellar.server.columns import columns_config
 from tessellar.server.downloads import FILE_PATH, FormTooLarge, look_up_cloud, send_file, send_script
 from tessellar.server.exofop import Exofop, exofop_routes
 from tessellar.server.index import Index
+from tessellar.server.models import model_routes
 from tessellar.server.page import page
 from tessellar.server.resolving import AnyTarget, resolve_names
 from tessellar.server.tap.engine import Engine
@@ -107,6 +108,7 @@ def _routes() -> list[BaseRoute]:
         Route("/api/v0.1/path_lookup/", look_up_cloud),
         Route("/whoami", _who_am_i),
         *tesscut_routes(),
+        *model_routes(),
         exofop_routes(),
     ]
 

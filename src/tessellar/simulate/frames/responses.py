@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.mission.names import build_name
+from tessellar.mission.responses import MODEL_COLUMNS, MODEL_ROWS, response_models
 from tessellar.pixels.response import MissionPRF
 from tessellar.simulate.fields import Spot, outward
 from tessellar.simulate.filing import SUMS, Card, Part, write_parts
@@ -23,23 +24,19 @@ from tessellar.targets import Field
 
 #: Where the response lies, below the frames.
 RESPONSE_FOLDER = "prf"
-#: Places of the mission's models on a CCD, 1-based.
-PLACE_COLUMNS = (45, 557, 1069, 1580, 2092)
-PLACE_ROWS = (1, 513, 1025, 1536, 2048)
 #: Share of a star's light in its halo, its core radius and its end, px.
 WING_SHARE, WING_CORE, WING_REACH = 0.04, 5.0, 64
 _SAMPLES, _SIDE, _HALF = 9, 117, 6
-# The mission issued models for sectors 1 to 3, and for all later ones.
-_ISSUED = {True: "2018243163600", False: "2019107181900"}
 
 
 def write_responses(folder: Path, field: Field) -> MissionPRF:
     """Write the analytic response of a CCD as PRF files into a folder, and read it."""
     names = []
-    for row in PLACE_ROWS:
-        for column in PLACE_COLUMNS:
+    stamp = response_models(field).stamp
+    for row in MODEL_ROWS:
+        for column in MODEL_COLUMNS:
             name = build_name(
-                "spoc-prf", timestamp=_ISSUED[field.sector <= 3], camera=field.camera, ccd=field.ccd,
+                "spoc-prf", timestamp=stamp, camera=field.camera, ccd=field.ccd,
                 target=f"row{row:04d}-col{column:04d}",
             )  # fmt: skip
             write_parts(folder / name, _parts(field, column, row))
