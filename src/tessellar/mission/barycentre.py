@@ -127,10 +127,26 @@ class SpacecraftPosition:
         """
         when = np.atleast_1d(np.asarray(time, dtype=np.float64))
         direction = unit_vector(ra, dec)
-        along = self.offset @ direction
         error = np.sqrt(np.einsum("nij,i,j->n", self.covariance, direction, direction))
-        offset, sigma = (np.interp(when, self.time, values) for values in (along, error))
-        return (earth(when) @ direction + offset) / _SECONDS, sigma
+        return along(self.place(when), ra, dec), np.interp(when, self.time, error)
+
+    def place(self, time: ArrayLike) -> Array:
+        """Place of the spacecraft from the barycentre, ICRS axes, light-seconds, at BTJD (n,): (n, 3)."""
+        when = np.atleast_1d(np.asarray(time, dtype=np.float64))
+        return np.asarray(earth(when) + np.column_stack([np.interp(when, self.time, axis) for axis in self.offset.T]))
+
+
+def along(place: Array, ra: float, dec: float) -> Array:
+    """Barycentric correction of a star, days, for a spacecraft at `place` (n, 3), light-seconds from the barycentre.
+
+    Examples
+    --------
+    >>> float(along(np.array([[86.4, 0.0, 0.0]]), 60.0, 0.0)[0].round(7))
+    0.0005
+    """
+    # Added up term by term: the same to the last bit wherever it is computed.
+    x, y, z = unit_vector(ra, dec)
+    return np.asarray((place[:, 0] * x + place[:, 1] * y + place[:, 2] * z) / _SECONDS)
 
 
 def earth(time: Array) -> Array:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from tessellar.products.followupnames import FollowupName, parse_followup_name
     from tessellar.products.images import PRF, FullFrameImage
     from tessellar.products.lightcurve import LightCurve
+    from tessellar.products.lightcurvestore import LightCurveStore
     from tessellar.products.provenance import InputFile, Provenance
     from tessellar.products.reading import Product, read, read_light_curve, read_target_pixels
+    from tessellar.products.starimages import StarImages, WeightImage
     from tessellar.products.stars import StarTable
     from tessellar.products.structure import check_structure
     from tessellar.products.tables import ObservationTable, ProductTable
@@ -41,13 +43,16 @@ _HOMES = {
     "PRF": "images",
     "FullFrameImage": "images",
     "LightCurve": "lightcurve",
+    "LightCurveStore": "lightcurvestore",
     "InputFile": "provenance",
     "Provenance": "provenance",
     "Product": "reading",
     "read": "reading",
     "read_light_curve": "reading",
     "read_target_pixels": "reading",
+    "StarImages": "starimages",
     "StarTable": "stars",
+    "WeightImage": "starimages",
     "check_structure": "structure",
     "ObservationTable": "tables",
     "ProductTable": "tables",
@@ -74,11 +79,13 @@ __all__ = [
     "InputFile",
     "LightCurve",
     "LightCurveChoice",
+    "LightCurveStore",
     "MixedLightCurvesWarning",
     "ObservationTable",
     "Product",
     "ProductTable",
     "Provenance",
+    "StarImages",
     "StarTable",
     "TCEStatistics",
     "TargetPixelFile",

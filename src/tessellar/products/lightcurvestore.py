@@ -1,0 +1,485 @@
+"""Light curves of all stars of a field, in one HDF5 file that grows block by block."""
+
+from __future__ import annotations
+
+import json
+import os
+import time as clock
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tessellar.errors import InputError, MissingInput, Unrecognised
+from tessellar.mission.barycentre import along
+from tessellar.products.growingfile import GrowingFile
+from tessellar.products.lightcurvelayout import (
+    checked_columns,
+    checked_table,
+    column_type,
+    series_storage,
+    table_storage,
+    unpacked,
+)
+from tessellar.products.starimages import StarImages, append_images, read_images
+from tessellar.targets import TIC, Field
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+FORMAT = "tessellar light curves"
+VERSION = 1
+_PLACE = ("ra", "dec", "column", "row")
+_WIDTHS = {"position": (3,), "kernels": (6,)}
+
+
+class LightCurveStore:
+    """Light curves of a field in one cadence: by star in milliseconds, by column at the speed of the disk.
+
+    Any number of processes may read while one appends: they see whole blocks only.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that `LightCurveStore.create` made.
+
+    Raises
+    ------
+    MissingInput, Unrecognised, Corrupt
+        If there is no such file, it is of another kind, or damaged.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from tessellar import Field
+    >>> store = LightCurveStore.create(
+    ...     f"{tempfile.mkdtemp()}/s0027-1-1-c0600.lc.h5", field=Field(27, 1, 1), cadence=600,
+    ...     time=2036.3 + np.arange(4) / 144, cadenceno=np.arange(4), quality=np.zeros(4, int))
+    >>> flux = np.array([[100.0, 101, 99, 100], [5.0, 5, 6, 5]])
+    >>> store.append("aperture", [25155310, 25155311], {"FLUX": flux, "FLUX_ERR": np.sqrt(flux)},
+    ...              {"ra": [63.3, 63.4], "dec": [-69.2, -69.1], "tmag": [15.4, 18.7], "status": [1, 1]})
+    2
+    >>> store.star(25155310, "aperture")["FLUX"].tolist(), len(store.tics("aperture"))
+    ([100.0, 101.0, 99.0, 100.0], 2)
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise MissingInput(f"{self.path}: no such file")
+        self._file = GrowingFile(self.path)
+        self._index: dict[str, _Index] = {}
+        head = self._file.read(lambda file: dict(file.attrs))
+        if head.get("format") != FORMAT:
+            raise Unrecognised(f"{self.path}: HDF5, but not a store of light curves of tessellar")
+        if head["format_version"] > VERSION:
+            raise Unrecognised(f"{self.path}: written by a newer tessellar; update this one")
+        #: Sector, camera and CCD.
+        self.field = Field(*(int(head[name]) for name in ("sector", "camera", "ccd")))
+        #: Seconds.
+        self.cadence = float(head["cadence"])
+        #: What is true of all stars: data_release, num_frm, quality_mask, simulated ...
+        self.meta: dict[str, Any] = json.loads(head["meta"])
+        parts = self._file.read(lambda file: {name: file[f"cadences/{name}"][()] for name in file["cadences"]})
+        #: BTJD of the middle of each cadence at the spacecraft (barycentric less its correction), float64.
+        self.time: NDArray[np.float64] = parts["time"] - parts["timecorr"]
+        self.cadenceno: NDArray[np.int32] = parts["cadenceno"]
+        #: The mission's flags.
+        self.quality: NDArray[np.int32] = parts["quality"]
+        self._cadences = parts
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        field: Field,
+        cadence: float,
+        time: ArrayLike,
+        cadenceno: ArrayLike,
+        quality: ArrayLike,
+        timecorr: ArrayLike | None = None,
+        position: ArrayLike | None = None,
+        kernels: ArrayLike | None = None,
+        meta: Mapping[str, Any] | None = None,
+        exist_ok: bool = False,
+    ) -> LightCurveStore:
+        """Make an empty store.
+
+        Parameters
+        ----------
+        path : path-like
+            The file (HDF5).
+        field, cadence
+            Sector, camera and CCD; seconds.
+        time : array-like (n,)
+            BTJD of the middle of each cadence, float64.
+        timecorr : array-like (n,), optional
+            Barycentric correction contained in `time`, days: with frames that of the CCD's middle; 0 if not given.
+        cadenceno, quality : array-like (n,)
+            Numbers and the mission's flags.
+        position : array-like (n, 3), optional
+            Place of the spacecraft from the barycentre, ICRS axes, light-seconds (`SpacecraftPosition.place`). With it
+            the times of each star follow from its ``ra`` and ``dec``; without it all stars have `time` and `timecorr`,
+            or the TIMECORR that is appended.
+        kernels : array-like (n, 6), optional
+            Affine movement of the image, x' = m0 x + m1 y + m2, y' = m3 x + m4 y + m5, from which POS_CORR of stars
+            with a ``column`` and ``row`` follows where it is not appended.
+        meta : mapping, optional
+            What is true of all stars and goes into headers, as for `write_light_curve`; values that JSON can hold.
+        exist_ok : bool
+            Take a store that is there already, if it is of the same cadences.
+
+        Raises
+        ------
+        InputError
+            If shapes disagree, or there is a file of that name, with other cadences if `exist_ok`.
+        NoSpace, NoPermission, StoreError
+            If it cannot be written.
+        """
+        path = Path(path)
+        parts = _per_cadence(time, timecorr, cadenceno, quality, position, kernels)
+        if path.exists():
+            if not exist_ok:
+                raise InputError(f"{path}: is there already; open it to append, or choose another name")
+            return cls(path)._like(field, cadence, parts)
+        head = {
+            "format": FORMAT, "format_version": VERSION, "sector": field.sector, "camera": field.camera,
+            "ccd": field.ccd, "cadence": float(cadence), "meta": json.dumps(dict(meta or {})),
+        }  # fmt: skip
+
+        def fill(file: Any) -> None:
+            file.attrs.update(head)
+            for name, values in parts.items():
+                file[f"cadences/{name}"] = values
+            file.create_group("methods")
+
+        GrowingFile.create(path, fill)
+        return cls(path)
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{len(self.tics(name))} by {name}" for name in self.methods)
+        return (
+            f"<LightCurveStore {self.field} {self.cadence:.0f} s, {len(self.time)} cadences, stars: {told or 'none'}>"
+        )
+
+    def __contains__(self, item: tuple[int, str]) -> bool:
+        """Whether a star (``(tic, method)``) is here."""
+        tic, method = item
+        return method in self.methods and bool(self._find(method, np.array([int(tic)]))[0] >= 0)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods of which there are light curves."""
+        return self._file.read(lambda file: tuple(sorted(file["methods"])))
+
+    def tics(self, method: str) -> NDArray[np.int64]:
+        """TIC ids in the order of the rows of `column` and `table`."""
+        return self._file.read(lambda file: _group(file, method, self.path)["tic"][()])
+
+    def names(self, method: str) -> tuple[str, ...]:
+        """Columns of a method that are kept a cadence."""
+        return self._file.read(lambda file: tuple(_group(file, method, self.path)["lightcurves"]))
+
+    def append(
+        self,
+        method: str,
+        tic: ArrayLike,
+        columns: Mapping[str, ArrayLike],
+        table: Mapping[str, ArrayLike] | None = None,
+        *,
+        cards: Mapping[str, tuple[str, str]] | None = None,
+        images: Sequence[StarImages] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        skip_known: bool = False,
+    ) -> int:
+        """Append stars: all of them, or, if that fails or is killed, none.
+
+        Parameters
+        ----------
+        method : str
+            Lower-case letters and digits, as in file names.
+        tic : array-like of int (k,)
+            Ids of the stars.
+        columns : mapping of str to array-like (k, n)
+            By FITS names: FLUX, FLUX_ERR, FLUX_BKG (e-/s), MOM_CENTR1 and 2 (1-based CCD column and row), POS_CORR1
+            and 2 (px), PIXEL_QUALITY, TIMECORR (d; where it does not follow from the place), and any others. Kept in
+            single precision; centroids to a millionth of a pixel. A column that a block lacks is NaN (flags: 0) there.
+        table : mapping of str to array-like (k,)
+            One value a star, numbers or text: ``ra, dec`` (deg), ``tmag, column, row, status, reasons``, and the
+            metrics. What is not known is NaN, or ``""``.
+        cards : mapping of str to (keyword, comment), optional
+            Which columns of the table are header keywords in FITS files, and of what name.
+        images : sequence of StarImages, optional
+            Stamp, aperture and mean image of each star.
+        settings : mapping, optional
+            What the stars were measured with; values that JSON can hold. The first block's are the method's.
+        skip_known : bool
+            Leave out stars that are here already, for a run that goes on after it was killed; else they are an error.
+
+        Returns
+        -------
+        int
+            How many stars were appended.
+
+        Raises
+        ------
+        InputError
+            If a shape does not fit, or a star is here already or given twice. Nothing is appended then.
+        NoSpace, NoPermission, StoreError
+            If it cannot be written, or another process is writing. The file is as it was.
+        """
+        ids = np.asarray(tic, dtype=np.int64).reshape(-1)
+        if len(np.unique(ids)) != len(ids):
+            raise InputError(
+                f"{len(ids) - len(np.unique(ids))} stars are given twice in one block for {self.path.name}"
+            )
+        if not (method.isascii() and method.isalnum() and method == method.lower()):
+            raise InputError(f"{method!r} cannot name a method: use lower-case letters and digits")
+        if images is not None and len(images) != len(ids):
+            raise InputError(f"{len(images)} images were given for {len(ids)} stars")
+        given, facts = checked_columns(columns, len(ids), len(self.time)), checked_table(table or {}, len(ids))
+        facts["appended"] = np.full(len(ids), int(clock.time()))
+        new = self._new(method, ids, skip_known)
+        if not new.any():
+            return 0
+        if not new.all():
+            ids, images = ids[new], None if images is None else [images[i] for i in np.flatnonzero(new).tolist()]
+            given = {name: values[new] for name, values in given.items()}
+            facts = {name: values[new] for name, values in facts.items()}
+        with self._file.change() as file:
+            group = file["methods"].require_group(method)
+            if "settings" not in group.attrs:
+                group.attrs["settings"] = json.dumps(dict(settings or {}), default=str)
+            first = _extend(group, "tic", ids, table_storage(np.dtype("i8")), 0)
+            _extend_all(group.require_group("lightcurves"), given, first, len(ids), len(self.time))
+            _extend_all(group.require_group("table"), facts, first, len(ids), None)
+            for name, (keyword, comment) in (cards or {}).items():
+                if name in group["table"]:
+                    group["table"][name].attrs.update(keyword=keyword, comment=comment)
+            if images is not None:
+                append_images(group, first, images)
+        return len(ids)
+
+    def star(self, tic: int | TIC, method: str) -> dict[str, NDArray[Any]]:
+        """The light curve of one star: columns by their FITS names, also TIME (BTJD), TIMECORR, CADENCENO and QUALITY.
+
+        Raises
+        ------
+        InputError
+            If the star is not here.
+        """
+        row, index = self._row(tic, method), self._index[method]
+
+        def read() -> dict[str, NDArray[Any]]:
+            datasets = self._file.members(f"methods/{method}/lightcurves")
+            return {name: unpacked(name, data[row]) for name, data in datasets.items()}
+
+        found = self._file.read(lambda _: read())
+        place = {name: float(values[row]) for name, values in index.places.items()}
+        time, timecorr = self.times(place["ra"], place["dec"], found.pop("TIMECORR", None))
+        made: dict[str, NDArray[Any]] = {
+            "TIME": time,
+            "TIMECORR": timecorr,
+            "CADENCENO": self.cadenceno,
+            **found,
+            "QUALITY": self.quality,
+        }
+        if "POS_CORR1" not in made and "kernels" in self._cadences:
+            made["POS_CORR1"], made["POS_CORR2"] = _moved(self._cadences["kernels"], place["column"], place["row"])
+        return made
+
+    def times(
+        self, ra: float, dec: float, timecorr: NDArray[Any] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Times of a star: BTJD of the middle of each cadence, and the barycentric correction in it, days."""
+        if timecorr is not None and np.isfinite(timecorr).any():
+            correction = np.asarray(timecorr, dtype=np.float64)
+        elif "position" in self._cadences and np.isfinite([ra, dec]).all():
+            correction = along(self._cadences["position"], ra, dec)
+        else:
+            return self._cadences["time"].copy(), self._cadences["timecorr"].copy()
+        return self.time + correction, correction
+
+    def row(self, tic: int | TIC, method: str) -> dict[str, Any]:
+        """The table's row of one star: metrics, status, place."""
+        at = self._row(tic, method)
+
+        def read(_: Any) -> dict[str, Any]:
+            return {name: _plain(data, at) for name, data in self._file.members(f"methods/{method}/table").items()}
+
+        return self._file.read(read)
+
+    def column(self, method: str, name: str, rows: slice | NDArray[Any] | None = None) -> NDArray[Any]:
+        """One column of all stars, (stars, n), or of the stars in `rows`, in the order of `tics`.
+
+        Raises
+        ------
+        InputError
+            If there is no such column.
+        """
+
+        def read(file: Any) -> NDArray[Any]:
+            group = _group(file, method, self.path)
+            if name not in group["lightcurves"]:
+                raise InputError(
+                    f"{self.path.name} has no column {name} of {method}: it has {', '.join(group['lightcurves'])}"
+                )
+            return np.asarray(group["lightcurves"][name][slice(None) if rows is None else rows])
+
+        return unpacked(name, self._file.read(read))
+
+    def table(self, method: str) -> Table:
+        """Metrics, status and places of all stars of a method, one row a star, beginning with ``tic``."""
+        from astropy.table import Table
+
+        def read(file: Any) -> dict[str, Any]:
+            group = _group(file, method, self.path)
+            return {"tic": group["tic"][()]} | {name: _whole(data) for name, data in group["table"].items()}
+
+        return Table(self._file.read(read), meta={"method": method, "store": self.path.name})
+
+    def cards(self, method: str) -> dict[str, tuple[str, str]]:
+        """Columns of the table that are header keywords: name to keyword and comment."""
+
+        def read(file: Any) -> dict[str, tuple[str, str]]:
+            table = _group(file, method, self.path)["table"]
+            told = {name: data.attrs for name, data in table.items() if "keyword" in data.attrs}
+            return {name: (str(attrs["keyword"]), str(attrs["comment"])) for name, attrs in told.items()}
+
+        return self._file.read(read)
+
+    def settings(self, method: str) -> dict[str, Any]:
+        """What the stars of a method were measured with."""
+        return dict(self._file.read(lambda file: json.loads(_group(file, method, self.path).attrs["settings"])))
+
+    def images(self, tic: int | TIC, method: str) -> StarImages | None:
+        """Stamp, aperture and mean image of a star; None where they were not kept."""
+        row = self._row(tic, method)
+        return self._file.read(lambda file: read_images(_group(file, method, self.path), row))
+
+    def close(self) -> None:
+        """Let go of the file; the next question opens it again."""
+        self._file.close()
+
+    def _like(self, field: Field, cadence: float, parts: Mapping[str, NDArray[Any]]) -> LightCurveStore:
+        same = (self.field, self.cadence) == (field, float(cadence)) and set(parts) == set(self._cadences)
+        if not same or not all(np.array_equal(self._cadences[name], parts[name], equal_nan=True) for name in parts):
+            raise InputError(f"{self.path}: holds light curves of other cadences; choose another name")
+        return self
+
+    def _row(self, tic: int | TIC, method: str) -> int:
+        row = int(self._find(method, np.array([int(tic)]))[0])
+        if row < 0:
+            raise InputError(f"TIC {int(tic)} has no light curve by {method} in {self.path.name}")
+        return row
+
+    def _find(self, method: str, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of stars; -1 where a star is not here."""
+        known = self._file.read(lambda file: len(_group(file, method, self.path)["tic"]))
+        if method not in self._index or len(self._index[method].order) != known:
+            self._index[method] = self._file.read(lambda file: _Index.of(_group(file, method, self.path)))
+        return self._index[method].find(ids)
+
+    def _new(self, method: str, ids: NDArray[np.int64], skip_known: bool) -> NDArray[np.bool_]:
+        if method not in self.methods:
+            return np.ones(len(ids), dtype=bool)
+        known = self._find(method, ids) >= 0
+        if known.any() and not skip_known:
+            raise InputError(
+                f"{known.sum()} of {len(ids)} stars have a light curve by {method} in {self.path.name} already, "
+                f"as TIC {ids[known][0]}"
+            )
+        return ~known
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Where stars are: ids in order, their rows, and their places by row (NaN where not known)."""
+
+    tics: NDArray[np.int64]
+    order: NDArray[np.int64]
+    places: dict[str, NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, group: Any) -> _Index:
+        tics, table = group["tic"][()], group["table"]
+        order = np.argsort(tics, kind="stable")
+        unknown = np.full(len(tics), np.nan)
+        return cls(tics[order], order, {name: table[name][()] if name in table else unknown for name in _PLACE})
+
+    def find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        if not len(self.tics):
+            return np.full(len(ids), -1)
+        at = np.minimum(np.searchsorted(self.tics, ids), len(self.tics) - 1)
+        return np.where(self.tics[at] == ids, self.order[at], -1)
+
+
+def _per_cadence(
+    time: ArrayLike,
+    timecorr: ArrayLike | None,
+    cadenceno: ArrayLike,
+    quality: ArrayLike,
+    position: ArrayLike | None,
+    kernels: ArrayLike | None,
+) -> dict[str, NDArray[Any]]:
+    when = np.asarray(time, dtype=np.float64)
+    parts: dict[str, NDArray[Any]] = {
+        "time": when,
+        "timecorr": np.zeros(len(when)) if timecorr is None else np.asarray(timecorr, dtype=np.float64),
+        "cadenceno": np.asarray(cadenceno, dtype=np.int32),
+        "quality": np.asarray(quality, dtype=np.int32),
+    }
+    if position is not None:
+        parts["position"] = np.asarray(position, dtype=np.float64)
+    if kernels is not None:
+        parts["kernels"] = np.asarray(kernels, dtype=np.float64)
+    for name, values in parts.items():
+        shape = (len(when), *_WIDTHS.get(name, ()))
+        if values.shape != shape or not len(when):
+            raise InputError(f"{name} of a store has the shape {values.shape}, not {shape}; one cadence at least")
+    return parts
+
+
+def _group(file: Any, method: str, path: Path) -> Any:
+    if method not in file["methods"]:
+        raise InputError(f"{path.name} has no light curves by {method}: it has {', '.join(file['methods']) or 'none'}")
+    return file["methods"][method]
+
+
+def _extend(group: Any, name: str, values: NDArray[Any], storage: Mapping[str, Any], before: int) -> int:
+    """Append to a dataset, which is made if need be, `before` empty rows in it; the row of the first value."""
+    data = group[name] if name in group else group.create_dataset(name, **storage)
+    first = max(len(data), before)
+    data.resize(first + len(values), axis=0)
+    data[first:] = values
+    return first
+
+
+def _extend_all(group: Any, given: Mapping[str, NDArray[Any]], first: int, count: int, length: int | None) -> None:
+    for name, values in given.items():
+        if name in group and group[name].dtype.kind != values.dtype.kind:
+            raise InputError(f"{name} is of {group[name].dtype} in the store, {values.dtype} was given")
+        storage = table_storage(column_type(values)) if length is None else series_storage(name, values.dtype, length)
+        _extend(group, name, values, storage, first)
+    for name in group:
+        # What this block lacks is filled.
+        group[name].resize(first + count, axis=0)
+
+
+def _moved(kernels: NDArray[np.float64], column: float, row: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    m = kernels.T
+    x, y = m[0] * column + m[1] * row + m[2] - column, m[3] * column + m[4] * row + m[5] - row
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def _whole(data: Any) -> NDArray[Any]:
+    return np.asarray(data.asstr()[()] if data.dtype.kind == "O" else data[()])
+
+
+def _plain(data: Any, row: int) -> Any:
+    value = data[row]
+    return value.decode() if isinstance(value, bytes) else value.item()
