@@ -100,7 +100,7 @@ def _backgrounds(panels: list[Axes], field: PreparedField) -> None:
     step = max(1, max(field.shape) // _SIDE)
     for ax, name, index in zip(
         panels,
-        ("Darkest sky", "usual sky", "brightest sky"),
+        ("Darkest sky", "Median sky", "Brightest sky"),
         (order[0], order[len(order) // 2], order[-1]),
         strict=True,
     ):
@@ -109,7 +109,9 @@ def _backgrounds(panels: list[Axes], field: PreparedField) -> None:
         shown = ax.imshow(image, origin="lower", extent=edges, cmap=IMAGE_MAP, interpolation="nearest")
         bar = ax.figure.colorbar(shown, ax=ax, shrink=0.75, pad=0.02)
         bar.ax.tick_params(labelsize=7, colors=INK)
-        ax.set_title(f"{name}: BTJD {field.time[index]:.2f}", fontsize=8, color=INK, loc="left")
+        bar.ax.set_title("e$^-$ s$^{-1}$", fontsize=7, color=INK, loc="left")
+        ax.set_xlabel("CCD column", fontsize=8, color=INK)
+        ax.set_title(f"{name}, {field.time[index]:.2f}", fontsize=8, color=INK, loc="left")
         ax.tick_params(labelsize=7, colors=INK)
         ax.locator_params(integer=True, nbins=4)
     panels[0].set_ylabel("CCD row", fontsize=8, color=INK)
@@ -127,8 +129,8 @@ def _levels(ax: Axes, field: PreparedField) -> None:
     if limits is not None:
         low = float(np.nanmin(np.median(nodes, axis=1)))
         ax.set_ylim(min(limits[0], low - 0.1 * (limits[1] - low)), limits[1])
-    ax.set_ylabel("Background (e$^-$ s$^{-1}$)")
-    ax.legend(fontsize=7, loc="upper right", framealpha=0.9, edgecolor="none", markerscale=3)
+    ax.set_ylabel("Background\n(e$^-$ s$^{-1}$ pixel$^{-1}$)")
+    _legend(ax)
 
 
 def _movement(ax: Axes, field: PreparedField) -> None:
@@ -142,9 +144,16 @@ def _movement(ax: Axes, field: PreparedField) -> None:
     measured = int((field.pointing.stars > 0).sum())
     told = f"from {int(np.median(field.pointing.stars))} stars" if measured else "from the headers"
     ax.set_ylabel("Movement (pixel)")
+    _legend(ax, told)
+
+
+def _legend(ax: Axes, title: str = "") -> None:
+    """Above the panel: inside it would lie on points."""
+    handles, names = ax.get_legend_handles_labels()
     ax.legend(
-        fontsize=7, loc="upper right", framealpha=0.9, edgecolor="none", markerscale=3, title=told, title_fontsize=7
-    )
+        handles, [f"{name} ({title})" if title else name for name in names], fontsize=7, loc="lower right",
+        bbox_to_anchor=(1.0, 0.97), frameon=False, markerscale=3, ncols=2, borderpad=0.1,
+    )  # fmt: skip
 
 
 def _shade(ax: Axes, field: PreparedField) -> None:
