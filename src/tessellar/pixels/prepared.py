@@ -177,21 +177,11 @@ class PreparedField(FrameSeries):
         MissingInput, Corrupt
             If a frame is not where it was, or is not what it was.
         """
-        spans = []
-        for span, first, count, word in zip(
-            (cols, rows), self.corner, self.shape[::-1], ("columns", "rows"), strict=True
-        ):
-            begin, end = span if span is not None else (first, first + count - 1)
-            if not first <= begin <= end < first + count:
-                raise InputError(f"{word} {begin} to {end} are not in {self.path.name}, {first} to {first + count - 1}")
-            spans.append((begin, end))
-        (left, right), (bottom, top) = spans
+        (left, right), (bottom, top) = self._spans(rows, cols)
         corner, shape = (left, bottom), (top - bottom + 1, right - left + 1)
         images, errors = self._read(corner, shape)
         background = self.background.window((bottom, top), (left, right))
         images -= background
-        jumped = self.background.jumped((bottom, top), (left, right))
-        used = self.background.used[bottom - self.corner[1] :, left - self.corner[0] :][: shape[0], : shape[1]]
         return Stamp(
             images=images,
             errors=errors,
@@ -205,8 +195,20 @@ class PreparedField(FrameSeries):
             cadence=self.cadence,
             origin=f"prepared frames of {self.field}",
             wcs=self._wcs_at(corner, shape),
-            pixel_flags=pixel_flags(self._excluded, jumped, used, corner),
+            pixel_flags=self.pixel_flags(rows, cols),
         )
+
+    def pixel_flags(self, rows: Span = None, cols: Span = None) -> NDArray[np.uint8]:
+        """Flags (`PixelFlag`) of CCD rows and columns in all frames, (n, rows, cols); no pixels are read for it."""
+        across, along = self._spans(rows, cols)
+        jumped = self.background.jumped(along, across)
+        return pixel_flags(self._excluded, jumped, self.used_for_background(rows, cols), (across[0], along[0]))
+
+    def used_for_background(self, rows: Span = None, cols: Span = None) -> NDArray[np.bool_]:
+        """Pixels that the background was measured from, (rows, cols)."""
+        (left, right), (bottom, top) = self._spans(rows, cols)
+        (column, row) = self.corner
+        return self.background.used[bottom - row : top - row + 1, left - column : right - column + 1]
 
     def surroundings(self, rows: Span = None, cols: Span = None, *, margin: float = 10) -> Surroundings:
         """Stars on CCD rows and columns (first, last; 1-based, both included) and `margin` pixels about them.
@@ -241,6 +243,18 @@ class PreparedField(FrameSeries):
     def star_times(self, ra: float, dec: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Times of one star: BTJD, its barycentric correction (days), and the 1-sigma error of that (seconds)."""
         return star_times(self, self._file.spacecraft(), ra, dec)
+
+    def _spans(self, rows: Span, cols: Span) -> tuple[tuple[int, int], tuple[int, int]]:
+        """First and last column, and row, of a window, all there are where they are not given."""
+        spans = []
+        for span, first, count, word in zip(
+            (cols, rows), self.corner, self.shape[::-1], ("columns", "rows"), strict=True
+        ):
+            begin, end = span if span is not None else (first, first + count - 1)
+            if not first <= begin <= end < first + count:
+                raise InputError(f"{word} {begin} to {end} are not in {self.path.name}, {first} to {first + count - 1}")
+            spans.append((begin, end))
+        return spans[0], spans[1]
 
     def _matching(self, cube: str | PathLike[str] | None) -> CubeSource | None:
         beside = self.path.with_suffix(".cube.h5")
