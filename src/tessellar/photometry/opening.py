@@ -19,7 +19,7 @@ from tessellar.targets import TIC, Field
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tessellar.pixels import MovementKernel, PixelResponse
+    from tessellar.pixels import PixelResponse
     from tessellar.products import TargetPixelFile
 
 # Stars this far from a stamp, px, still shine into it.
@@ -82,7 +82,10 @@ def open_scene(
             raise InputError("SECTOR, CAMERA and CCD must be given for full-frame images (ffi)")
         return FieldScene(_prepared(where, Field(sector, camera, ccd), cadence))
     model = _pixels(where, star if star is not None else tic, sector, camera, ccd, cadence)
-    return StampScene(model, *_known_of(model, where if where.is_dir() else where.parent))
+    scene = _with_stars(model, where if where.is_dir() else where.parent)
+    if tic is not None:
+        scene.target(tic)
+    return scene
 
 
 def starid_of(source: str) -> int | None:
@@ -182,34 +185,32 @@ def _cut_outs(folder: Path, tic: int, sector: int | None, cadence: float | None)
     for model in models:
         if model.tic is not None:
             continue
-        stars = _known_of(model, folder)[0]
+        scene = _with_stars(model, folder)
+        stars = scene.stars
         if stars is None or int(tic) not in stars.tic:
             continue
-        index, scene = stars.index(tic), StampScene(model)
+        index = stars.index(tic)
         if scene.limits.holds(float(stars.column[index]), float(stars.row[index])):
             yield model
 
 
-def _known_of(
-    model: TargetPixelFile, folder: Path
-) -> tuple[StarField | None, PixelResponse | None, MovementKernel | None]:
-    """Stars, response and movement for a target pixel file: of the prepared field about it, else of its own header."""
-    field = model.field
+def _with_stars(model: TargetPixelFile, folder: Path) -> StampScene:
+    """A target pixel file with what the folder tells of its stars: by the prepared frames about it, else its header."""
+    scene, field = StampScene(model), model.field
     if field is None:
-        return None, None, None
+        return scene
     response: PixelResponse | None = find_response(folder, field)
-    limits = StampScene(model).limits
     for prepared in prepared_fields(folder, field):
-        if prepared.stars is None or not limits.lies_in(FieldScene(prepared).limits):
+        if prepared.stars is None or not scene.limits.lies_in(FieldScene(prepared).limits):
             continue
         if response is None and prepared.responses:
             response = prepared.responses[0]
         time = model.btjd[np.isfinite(model.btjd)]
         step = prepared.cadence / 86400
         inside = time.size and prepared.time[0] - step < time.min() and time.max() < prepared.time[-1] + step
-        stars = prepared.stars.within(limits.rows, limits.cols, _MARGIN)
-        return stars, response, prepared.movement if inside else None
-    return _placed(model, folder), response, None
+        stars = prepared.stars.within(scene.limits.rows, scene.limits.cols, _MARGIN)
+        return StampScene(model, stars, response, prepared.movement if inside else None, prepared)
+    return StampScene(model, _placed(model, folder), response)
 
 
 def _placed(model: TargetPixelFile, folder: Path) -> StarField | None:

@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.errors import InputError, ProductError
+from tessellar.errors import InputError, MissingInput, ProductError
+from tessellar.mission import flags
 from tessellar.photometry.limits import StampLimits, stamp_size
 from tessellar.photometry.target import Target
-from tessellar.pixels import MovementKernel, Surroundings, TargetPixelSource, measure_stamp_sky
+from tessellar.pixels import (
+    AperturePixel,
+    MovementKernel,
+    Surroundings,
+    TargetPixelSource,
+    mean_image,
+    measure_stamp_sky,
+)
+from tessellar.pixels.stamp import output_flags
 from tessellar.targets import TIC
 
 if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
     from tessellar.pixels import PixelResponse, PreparedField, Stamp, StarField
     from tessellar.products import TargetPixelFile
     from tessellar.targets import Field
@@ -51,6 +62,14 @@ class Scene(Protocol):
         """What the files tell for the headers of light curves: see `Result.about`."""
 
     @property
+    def header(self) -> Mapping[str, Any]:
+        """Keywords of the file, or of one of the frames."""
+
+    @property
+    def wcs(self) -> WCS | None:
+        """Sky to pixel: 0-based CCD pixels for frames, those of the file for a target pixel file."""
+
+    @property
     def stars(self) -> StarField | None:
         """The catalogue, at the places where its stars are; None where none is known."""
 
@@ -61,14 +80,26 @@ class Scene(Protocol):
     def target(self, tic: int | None) -> Target:
         """A star to measure; `InputError` if it is not known here. None is the star that a file is of."""
 
-    def default_stamp(self, target: Target) -> StampLimits:
-        """The pixels to look for a star in first."""
+    def stamp_size(self, target: Target) -> tuple[int, int]:
+        """Rows and columns to look for a star in first."""
+
+    def default_stamp(self, target: Target, size: tuple[int, int] | None = None) -> StampLimits:
+        """The pixels to look for a star in first; of `stamp_size`, unless a size is given."""
 
     def stamp(self, limits: StampLimits | None = None, target: Target | None = None) -> Stamp:
         """Cut pixels out, all of them if no limits are given; with a target, its own times and movement with them."""
 
     def surroundings(self, stamp: Stamp) -> Surroundings | None:
         """The stars on and about a stamp of this scene; None without a catalogue."""
+
+    def mean_image(self, stamp: Stamp, quality: str) -> NDArray[np.float64]:
+        """Mean of the good cadences of a stamp of this scene, e-/s; `quality` names the mask of flags."""
+
+    def pixel_flags(self, stamp: Stamp) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """Times at the spacecraft of the frames, (n,), and their flags of a stamp's pixels, (n, rows, cols)."""
+
+    def frame_time(self, at_spacecraft: float) -> float:
+        """The time by which `movement` goes, BTJD, of a time at the spacecraft (TIME - TIMECORR)."""
 
 
 class FieldScene:
@@ -123,6 +154,17 @@ class FieldScene:
             "num_frm": frames if isinstance(frames, int) else None,
         }
 
+    @cached_property
+    def wcs(self) -> WCS:
+        """World coordinates of the reference frame, corrected at its middle, as `PreparedField.wcs`; 0-based CCD."""
+        from astropy.wcs import Sip
+
+        wcs, offset = self.prepared.wcs.deepcopy(), np.array(self.prepared.corner) - 1
+        wcs.wcs.crpix = wcs.wcs.crpix + offset
+        if wcs.sip is not None:
+            wcs.sip = Sip(wcs.sip.a, wcs.sip.b, wcs.sip.ap, wcs.sip.bp, wcs.sip.crpix + offset)
+        return wcs
+
     @property
     def stars(self) -> StarField | None:
         """The catalogue, in the reference frame; None where the field was prepared without."""
@@ -138,14 +180,20 @@ class FieldScene:
         if tic is None:
             raise InputError(f"frames are of no star in particular: name one of {self.field}")
         if self.stars is None:
-            raise InputError(f"{self.prepared.path.name} was prepared without a catalogue, so {TIC(tic)} has no place")
+            raise MissingInput(
+                f"{self.prepared.path.name} was prepared without a catalogue, so {TIC(tic)} has no place"
+            )
         return _from(self.stars, self.stars.index(tic))
 
-    def default_stamp(self, target: Target) -> StampLimits:
-        """A stamp of `stamp_size` about the star, as far as there are pixels; at least the nearest one."""
+    def stamp_size(self, target: Target) -> tuple[int, int]:
+        """Rows and columns for its magnitude."""
+        return stamp_size(target.tmag)
+
+    def default_stamp(self, target: Target, size: tuple[int, int] | None = None) -> StampLimits:
+        """A stamp about the star, as far as there are pixels; at least the nearest one."""
         if target.column is None or target.row is None:
             raise InputError(f"the place of {target} on {self.field} is not known")
-        limits, outer = StampLimits.about(target.column, target.row, stamp_size(target.tmag)), self.limits
+        limits, outer = StampLimits.about(target.column, target.row, size or self.stamp_size(target)), self.limits
         row = min(max(limits.row_min, outer.row_min), outer.row_max - 1)
         column = min(max(limits.col_min, outer.col_min), outer.col_max - 1)
         return StampLimits(row, max(limits.row_max, row + 1), column, max(limits.col_max, column + 1)).clipped(outer)
@@ -154,6 +202,7 @@ class FieldScene:
         """Cut pixels out of all frames, background subtracted."""
         rows, cols = (None, None) if limits is None else (limits.rows, limits.cols)
         stamp = self.prepared.window(rows, cols)
+        stamp = replace(stamp, aperture=self._aperture(stamp))
         if target is None or target.ra is None or target.dec is None:
             return stamp
         time, timecorr, _ = self.prepared.star_times(target.ra, target.dec)
@@ -169,6 +218,32 @@ class FieldScene:
         limits = StampLimits.of(stamp.corner, stamp.shape)
         return self.prepared.surroundings(limits.rows, limits.cols, margin=self._margin)
 
+    def mean_image(self, stamp: Stamp, quality: str) -> NDArray[np.float64]:
+        """Mean of the good frames as it was prepared, whatever mask is named."""
+        (row, column), (high, wide) = self._offset(stamp), stamp.shape
+        return np.asarray(self.prepared.mean_image[row : row + high, column : column + wide], dtype=np.float64)
+
+    def pixel_flags(self, stamp: Stamp) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """Times at the spacecraft and flags of a stamp's pixels in every frame."""
+        limits = StampLimits.of(stamp.corner, stamp.shape)
+        return self.prepared.time - self.prepared.timecorr, self.prepared.pixel_flags(limits.rows, limits.cols)
+
+    def frame_time(self, at_spacecraft: float) -> float:
+        """BTJD at the CCD's centre of a time at the spacecraft."""
+        times, corrections = self.prepared.time, self.prepared.timecorr
+        return at_spacecraft + float(np.interp(at_spacecraft, times - corrections, corrections))
+
+    def _aperture(self, stamp: Stamp) -> NDArray[np.int32]:
+        """What is known of the pixels before anything is measured: collected, background, output."""
+        limits = StampLimits.of(stamp.corner, stamp.shape)
+        collected = np.isfinite(self.mean_image(stamp, "none"))
+        used = self.prepared.used_for_background(limits.rows, limits.cols)
+        known = np.where(collected, int(AperturePixel.COLLECTED), 0) | np.where(used, int(AperturePixel.BACKGROUND), 0)
+        return np.asarray(known | output_flags(stamp.columns)[None, :], dtype=np.int32)
+
+    def _offset(self, stamp: Stamp) -> tuple[int, int]:
+        return stamp.corner[1] - self.prepared.corner[1], stamp.corner[0] - self.prepared.corner[0]
+
 
 class StampScene:
     """A target pixel file or a cut-out as a scene: its stamp is all there is.
@@ -183,6 +258,8 @@ class StampScene:
         How their light falls on the pixels.
     movement : MovementKernel, optional
         Of the CCD's frames, against the places in `stars`; without it, POS_CORR of the file.
+    frames : PreparedField, optional
+        The frames of the CCD, for the flags of pixels.
 
     Raises
     ------
@@ -200,9 +277,11 @@ class StampScene:
         stars: StarField | None = None,
         response: PixelResponse | None = None,
         movement: MovementKernel | None = None,
+        frames: PreparedField | None = None,
     ) -> None:
         self.tpf = tpf
         self.stars = stars
+        self.frames = frames
         self._response, self._movement = response, movement
         self._source = TargetPixelSource(tpf)
         self.field: Field = self._source.field
@@ -218,6 +297,11 @@ class StampScene:
     def header(self) -> Mapping[str, Any]:
         """Keywords of the file's primary header."""
         return dict(self.tpf.header)
+
+    @property
+    def wcs(self) -> WCS | None:
+        """World coordinates of the file's own pixels, None where it has none."""
+        return self._whole.sky
 
     @cached_property
     def about(self) -> Mapping[str, Any]:
@@ -252,8 +336,12 @@ class StampScene:
             raise InputError(f"{TIC(tic)} is not the star of {self.origin}, {known} on and about it")
         return _from(self.stars, index)
 
-    def default_stamp(self, target: Target) -> StampLimits:
-        """All pixels there are."""
+    def stamp_size(self, target: Target) -> tuple[int, int]:
+        """Rows and columns of the file's stamp."""
+        return self.limits.shape
+
+    def default_stamp(self, target: Target, size: tuple[int, int] | None = None) -> StampLimits:
+        """All pixels there are, whatever size is given."""
         return self.limits
 
     def stamp(self, limits: StampLimits | None = None, target: Target | None = None) -> Stamp:
@@ -265,6 +353,28 @@ class StampScene:
         if self.stars is None:
             return None
         return Surroundings.of_stamp(stamp, self.stars, self._response, self._movement)
+
+    def mean_image(self, stamp: Stamp, quality: str) -> NDArray[np.float64]:
+        """Mean of the good cadences, where finite."""
+        good = np.isfinite(stamp.time) & flags.good(np.asarray(stamp.quality), quality)
+        return mean_image(stamp.images, good)
+
+    def pixel_flags(self, stamp: Stamp) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """Times at the spacecraft and flags of the CCD's frames; of none where they are not known."""
+        limits = StampLimits.of(stamp.corner, stamp.shape)
+        if self.frames is None or not limits.lies_in(StampLimits.of(self.frames.corner, self.frames.shape)):
+            return np.empty(0), np.empty((0, *stamp.shape), dtype=np.uint8)
+        return self.frames.time - self.frames.timecorr, self.frames.pixel_flags(limits.rows, limits.cols)
+
+    def frame_time(self, at_spacecraft: float) -> float:
+        """BTJD of the file's star of a time at the spacecraft."""
+        corrections = np.asarray(self.tpf.timecorr)
+        known = np.isfinite(self.tpf.btjd) & np.isfinite(corrections)
+        if not known.any():
+            return at_spacecraft
+        times = (self.tpf.btjd - corrections)[known]
+        order = np.argsort(times, kind="stable")
+        return at_spacecraft + float(np.interp(at_spacecraft, times[order], corrections[known][order]))
 
     @cached_property
     def _whole(self) -> Stamp:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import InputError
+from tessellar.mission.ccd import FIRST_COLUMN
 from tessellar.targets import Field
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 Span: TypeAlias = tuple[int, int] | None
 """First and last row (or column) of a window, 1-based CCD pixels, both included; None for all there is."""
 
+# Each CCD is read through four outputs.
+_OUTPUT_COLUMNS = 512
+
 
 class AperturePixel(IntFlag):
     """Bits of the APERTURE image of TESS products (TESS Science Data Products Description Document)."""
@@ -33,6 +37,25 @@ class AperturePixel(IntFlag):
     PHOTOMETRY = 2
     BACKGROUND = 4
     CENTROID = 8
+    OUTPUT_A = 32
+    OUTPUT_B = 64
+    OUTPUT_C = 128
+    OUTPUT_D = 256
+
+
+def output_flags(columns: NDArray[Any]) -> NDArray[np.int32]:
+    """Bit of `AperturePixel` of the output that each CCD column (1-based) is read through; 0 for virtual columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tessellar.pixels.stamp import output_flags
+    >>> output_flags(np.array([44, 45, 556, 557, 2092, 2093])).tolist()
+    [0, 32, 32, 64, 256, 0]
+    """
+    output = (np.asarray(columns, dtype=np.int64) - FIRST_COLUMN) // _OUTPUT_COLUMNS
+    seen = (output >= 0) & (output < 4)
+    return np.where(seen, int(AperturePixel.OUTPUT_A) << np.clip(output, 0, 3), 0).astype(np.int32)
 
 
 class PixelFlag(IntFlag):
