@@ -150,6 +150,46 @@ class Polygon:
         return bool(inside.all()) and self.cap[1] < np.pi / 2
 
     @cached_property
+    def box(self) -> tuple[Array, Array]:
+        """Lowest and highest x, y and z of its points.
+
+        On a great circle with the normal n, x is highest where the plane
+        through n and the axis cuts it; that counts where a side runs there.
+        """
+        starts, ends = self.corners, np.roll(self.corners, -1, axis=0)
+        ahead, behind = np.cross(self.normals, starts), np.cross(self.normals, ends)
+        inside = self.contains(np.vstack([np.eye(3), -np.eye(3)])).reshape(2, 3)
+        low, high = self.corners.min(axis=0), self.corners.max(axis=0)
+        for axis, (top, bottom) in enumerate(inside.T):
+            highest = np.eye(3)[axis] - self.normals[:, axis, None] * self.normals
+            lengths = np.linalg.norm(highest, axis=1)
+            forwards, backwards = (ahead * highest).sum(axis=1), (behind * highest).sum(axis=1)
+            high[axis] = max(high[axis], lengths[(forwards >= 0) & (backwards <= 0)].max(initial=-1.0))
+            low[axis] = min(low[axis], -lengths[(forwards <= 0) & (backwards >= 0)].max(initial=-1.0))
+            high[axis], low[axis] = (1.0 if top else high[axis]), (-1.0 if bottom else low[axis])
+        return low, high
+
+    @cached_property
+    def hull(self) -> Array:
+        """Unit normals, pointing inwards, of the smallest convex polygon around it; empty if no hemisphere holds it.
+
+        Found in the gnomonic projection, where great circles are straight
+        (Andrew 1979, Information Processing Letters 9, 216).
+        """
+        middle, radius = self.cap
+        if radius >= np.pi / 2:
+            return np.empty((0, 3))
+        east = np.cross(np.eye(3)[np.argmin(np.abs(middle))], middle)
+        height = self.corners @ middle
+        flat = np.column_stack([self.corners @ east, self.corners @ np.cross(middle, east)]) / height[:, None]
+        order = np.lexsort((flat[:, 1], flat[:, 0]))
+        rim = [*_lower_hull(flat, order), *_lower_hull(flat, order[::-1])]
+        corners = self.corners[rim]
+        across = np.cross(corners, np.roll(corners, -1, axis=0))
+        lengths = np.linalg.norm(across, axis=1, keepdims=True)
+        return np.asarray(across / np.where(lengths > 0, lengths, 1.0))
+
+    @cached_property
     def simple(self) -> bool:
         """Whether no two sides cross."""
         count = len(self.corners)
@@ -287,6 +327,19 @@ def _signed_area(corners: Array) -> float:
     beside = 1 + (a * b).sum(axis=1) + a @ hub + b @ hub
     total = float(2 * np.arctan2(volume, beside).sum())
     return float((total + 2 * np.pi) % (4 * np.pi) - 2 * np.pi)
+
+
+def _lower_hull(points: Array, order: Any) -> list[int]:
+    """Return the points of a plane that bound the others from below, without the last; `order` goes along the axis."""
+    rim: list[int] = []
+    for i in map(int, order):
+        while len(rim) > 1:
+            (x0, y0), (x1, y1), (x2, y2) = points[rim[-2]], points[rim[-1]], points[i]
+            if (x1 - x0) * (y2 - y0) > (y1 - y0) * (x2 - x0):
+                break
+            rim.pop()
+        rim.append(i)
+    return rim[:-1]
 
 
 def _arc(a: Array, b: Array, step: float) -> Array:

@@ -15,7 +15,7 @@ from tessellar.server.facts import BTJD_TO_MJD, Facts, facts_from
 from tessellar.server.grouping import Rows, grouped
 from tessellar.server.scan import Entry
 from tessellar.server.schema import KIND_COLUMNS
-from tessellar.server.sphere import Box, cap_box, insert_boxes, region_box
+from tessellar.server.sphere import cap_box, insert_boxes, region_box
 
 _FIRST_ROW_NUMBER, _ROW_NUMBERS = 10**11, 9 * 10**11
 _BATCH = 10_000
@@ -62,8 +62,9 @@ def forget(cursor: sqlite3.Cursor, places: Sequence[tuple[str, str]]) -> None:
 def insert_observations(cursor: sqlite3.Cursor, rows: Sequence[Row], first: int) -> None:
     """Insert observations with the keys from `first` on, and their places on the sky."""
     _insert_all(cursor, "observations", [{"row": first + i, **row} for i, row in enumerate(rows)])
-    found = ((first + i, region_box(row["s_region"])) for i, row in enumerate(rows) if row.get("s_region"))
-    insert_boxes(cursor, "observations", [(row, box) for row, box in found if box is not None])
+    found = ((first + i, region_box(row["s_region"]), row) for i, row in enumerate(rows) if row.get("s_region"))
+    placed = [(key, box, row.get("s_ra"), row.get("s_dec")) for key, box, row in found if box is not None]
+    insert_boxes(cursor, "observations", placed)
 
 
 def insert_products(cursor: sqlite3.Cursor, rows: Iterable[tuple[int, Row]]) -> None:
@@ -82,8 +83,8 @@ def insert_stars(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> None:
     """Insert stars, and their places on the sky; `elect` is to follow."""
     first = next_row(cursor, "stars")
     _insert_all(cursor, "stars", [{"row": first + i, **row} for i, row in enumerate(rows)])
-    boxes: list[tuple[int, Box]] = [(first + i, cap_box(row["ra"], row["dec"], 0)) for i, row in enumerate(rows)]
-    insert_boxes(cursor, "stars", boxes)
+    placed = [(first + i, cap_box(row["ra"], row["dec"], 0), row["ra"], row["dec"]) for i, row in enumerate(rows)]
+    insert_boxes(cursor, "stars", placed)
 
 
 def elect(cursor: sqlite3.Cursor) -> None:

@@ -28,7 +28,7 @@ from tessellar.server.columns import OBSERVATION, PRODUCT, STAR, Column
 from tessellar.server.sphere import sky_table
 
 #: To be raised when the tables, or what is written into them, change.
-LAYOUT = 2
+LAYOUT = 3
 
 _MARK = 0x7E55E11A  # by which SQLite knows the file as ours
 

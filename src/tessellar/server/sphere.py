@@ -1,11 +1,12 @@
 """The sphere in SQLite: an index over places, and exact functions to be used behind it.
 
 A table whose rows lie on the sky has a companion, a virtual table of SQLite's
-R*Tree, made by `sky_table` and filled with `boxes`: for each row the box, in
-the space of unit vectors, that encloses its footprint. There are no poles and
-no right ascension 0 in that space. A question narrows the rows by boxes first
-(`near`) and holds what is left against the exact functions, which
-`add_functions` gives to a connection:
+R*Tree, made by `sky_table` and filled by `insert_boxes`: for each row the box,
+in the space of unit vectors, that encloses its footprint and its position, and
+beside the box the position itself. There are no poles and no right ascension 0
+in that space. A question narrows the rows by boxes first (`near`) and holds
+what is left against the exact functions, which `add_functions` gives to a
+connection:
 
 ``separation(ra, dec, ra, dec)``
     The angle between two positions.
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from tessellar.server.regions import bounding_cap, separation, touches
@@ -29,8 +30,8 @@ from tessellar.server.regions import bounding_cap, separation, touches
 Box = tuple[float, float, float, float, float, float]
 Sql = tuple[str, list[Any]]
 
-_EDGES = ("x_low", "x_high", "y_low", "y_high", "z_low", "z_high")
-_INSERT = "INSERT INTO {sky} VALUES (?, ?, ?, ?, ?, ?, ?)"
+EDGES = ("x_low", "x_high", "y_low", "y_high", "z_low", "z_high")
+_INSERT = "INSERT INTO {sky} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 # A wider cone is looked for row by row: its box would keep nearly all of them.
 _WIDEST = 60.0
@@ -39,7 +40,7 @@ _ROUNDING = 1e-9  # of unit vectors; SQLite itself rounds the boxes outwards
 
 def sky_table(table: str) -> str:
     """Return the statement that makes the companion of a table; the table needs a whole-numbered key `row`."""
-    return f"CREATE VIRTUAL TABLE {table}_sky USING rtree(row, {', '.join(_EDGES)})"
+    return f"CREATE VIRTUAL TABLE {table}_sky USING rtree(row, {', '.join(EDGES)}, +ra, +dec)"
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
@@ -73,9 +74,22 @@ def region_box(region: str) -> Box | None:
     return cap_box(*cap) if cap is not None else None
 
 
-def insert_boxes(cursor: sqlite3.Cursor, table: str, boxes: Sequence[tuple[int, Box]]) -> None:
-    """Add the boxes of some rows of a table to its companion."""
-    cursor.executemany(_INSERT.format(sky=f"{table}_sky"), [(row, *box) for row, box in boxes])
+def insert_boxes(
+    cursor: sqlite3.Cursor, table: str, boxes: Iterable[tuple[int, Box, float | None, float | None]]
+) -> None:
+    """Add the boxes and positions (degrees) of some rows of a table to its companion.
+
+    A box is made to hold the position too; where that is unknown, it holds everything.
+    """
+    found = ((row, *_holding(box, ra, dec), ra, dec) for row, box, ra, dec in boxes)
+    cursor.executemany(_INSERT.format(sky=f"{table}_sky"), found)
+
+
+def _holding(box: Box, ra: float | None, dec: float | None) -> Box:
+    if ra is None or dec is None:
+        return -1.0, 1.0, -1.0, 1.0, -1.0, 1.0
+    x0, x1, y0, y1, z0, z1 = cap_box(ra, dec, 0.0)
+    return (min(box[0], x0), max(box[1], x1), min(box[2], y0), max(box[3], y1), min(box[4], z0), max(box[5], z1))
 
 
 def near(table: str, ra: float, dec: float, radius: float) -> Sql:

@@ -21,7 +21,7 @@ from tessellar.mission.names import match_name
 from tessellar.server.database import GivenUp, Reader, never
 from tessellar.server.index import Index
 from tessellar.server.tap.formats import Format, written
-from tessellar.server.tap.geometry import add_functions
+from tessellar.server.tap.functions import add_functions
 from tessellar.server.tap.statement import translate
 from tessellar.server.tap.tables import catalogue
 from tessellar.server.tap.uploads import Upload

@@ -8,29 +8,21 @@ the functions that `add_functions` gives to a connection.
 
 from __future__ import annotations
 
-import math
-import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-import numpy as np
 from sqlglot import exp
 
 from tessellar.errors import InputError, QueryError
 from tessellar.mission import SkyRegion
-from tessellar.mission.shapes import Circle, Polygon
-from tessellar.server.regions import separation
-from tessellar.server.sphere import cap_box
+from tessellar.mission.shapes import Polygon
+from tessellar.server.sphere import EDGES
+from tessellar.server.tap import boxes
 from tessellar.server.tap.model import Sky
 
 _ICRS = {"", "ICRS", "J2000", "FK5", "UNKNOWNFRAME"}
 _SYSTEMS = {"GALACTIC", "FK4", "ECLIPTIC", *_ICRS}
-_EDGES = ("x_low", "x_high", "y_low", "y_high", "z_low", "z_high")
-_RIM = 0.002  # radians between points of a rim; an arc leaves its chord by an eighth of that squared
-# A cap that is wider leaves too few rows out for its box to be worth looking at.
-_WIDEST = 60.0
 _LONGEST_REGION = 100_000
 _MOST_NUMBERS = 4000  # in one shape: each pair of sides is looked at
 
@@ -69,13 +61,28 @@ class Geometry:
         self._finder = finder
 
     def condition(self, node: exp.EQ) -> exp.Expr | None:
-        """Rewrite ``CONTAINS(…) = 1`` and ``INTERSECTS(…) = 1``, or return None for anything else."""
+        """Rewrite ``CONTAINS(…) = 1`` (or 0) and ``INTERSECTS(…) = 1``, or return None for anything else."""
         for function, value in ((node.this, node.expression), (node.expression, node.this)):
-            if _is(function, "CONTAINS", "INTERSECTS") and isinstance(value, exp.Literal) and value.name == "1":
-                exact = exp.EQ(this=self.value(function), expression=exp.Literal.number(1))
-                near = self._near(function) if _only_narrows(node) else None
-                return exp.Paren(this=exp.And(this=near, expression=exact)) if near is not None else exact
+            if _is(function, "CONTAINS", "INTERSECTS") and isinstance(value, exp.Literal) and value.name in ("0", "1"):
+                found = self._found(function, negated=value.name == "0" or node.find_ancestor(exp.Not) is not None)
+                return found if value.name == "1" else exp.Not(this=found)
         return None
+
+    def _found(self, function: exp.Anonymous, *, negated: bool) -> exp.Expr:
+        """Return the condition that a predicate holds, by the index where it helps.
+
+        Rows of unknown place are not in the index. Where a condition only
+        narrows, they are rightly left out; below a NOT they are to be unknown still.
+        """
+        exact: exp.Expr = exp.EQ(this=self.value(function), expression=exp.Literal.number(1))
+        where = function.find_ancestor(exp.Where, exp.Join, exp.Having)
+        near = self._near(function, exact) if where is not None else None
+        if near is None:
+            return exact
+        unknown, found = near
+        if not negated:
+            return exp.Paren(this=found)
+        return exp.Case(ifs=[exp.If(this=unknown, true=exp.Null())], default=found)
 
     def closeness(self, node: exp.Binary) -> exp.Expr | None:
         """Add the condition on the index to ``DISTANCE(…) < r``, or return None for anything else."""
@@ -86,10 +93,11 @@ class Geometry:
         exact = type(node)(this=self.value(node.this), expression=node.expression)
         if reach is not None and reach > 0 and _only_narrows(node):
             for here, there in ((first, second), (second, first)):
-                if there.constant is not None:
-                    near = self._near_cap(self._sky_of(here), *there.constant, reach)
+                sky = self._sky_of(here)
+                if there.constant is not None and sky is not None:
+                    near = boxes.near_cap(sky[1], *there.constant, reach)
                     if near is not None:
-                        return exp.Paren(this=exp.And(this=near, expression=exact))
+                        return exp.Paren(this=exp.And(this=_among(sky, near), expression=exact))
         return exact
 
     def value(self, node: exp.Anonymous) -> exp.Expr:
@@ -139,24 +147,39 @@ class Geometry:
         return _call("adql_within" if node.name.upper() == "CONTAINS" else "adql_meets", self._region(first).text,
                      region.text)  # fmt: skip
 
-    def _near(self, node: exp.Anonymous) -> exp.Expr | None:
-        """Return the condition on the index that goes with a predicate; None where no index helps."""
+    def _near(self, node: exp.Anonymous, exact: exp.Expr) -> tuple[exp.Expr, exp.Expr] | None:
+        """Return when the place of a row is unknown, and the predicate by the index; None where no index helps."""
         first, second = node.expressions
         for here, there in ((first, second), (second, first)):
-            sky = self._sky_of(self._place(here) if self._is_place(here) else here)
+            place = self._place(here) if self._is_place(here) else None
+            sky = self._sky_of(place or here)
             if sky is None:
                 continue
-            if self._is_place(there):
-                place = self._place(there)
-                if place.constant is not None:
-                    return self._near_cap(sky, *place.constant, 0.0)
-                continue
-            region = self._region(there)
-            if region.constant is not None:
-                return self._near_region(sky, region.constant)
-            if region.moving is not None:
-                return _moving_box(sky, *region.moving)
+            columns = (place.ra, place.dec) if place is not None else (here,)
+            unknown = exp.or_(*(exp.Is(this=column.copy(), expression=exp.Null()) for column in columns))
+            rows, whole = self._rows(sky[1], there, exact, is_point=place is not None)
+            if rows is None:
+                return None
+            found = _among(sky, rows)
+            return unknown, found if whole else exp.And(this=found, expression=exact)
         return None
+
+    def _rows(self, sky: Sky, there: exp.Expr, exact: exp.Expr, *, is_point: bool) -> tuple[str | None, bool]:
+        """Return rows of the index that may be meant, and whether these are exactly those that are."""
+        if self._is_place(there):
+            constant = self._place(there).constant
+            return (None if constant is None else boxes.near_cap(sky, *constant, 0.0)), False
+        region = self._region(there)
+        if region.constant is not None and is_point:
+            ra, dec = (boxes.position(name) for name in ("ra", "dec"))
+            test = f"adql_inside({ra}, {dec}, {region.text.sql(dialect='sqlite')})"
+            return boxes.in_region(sky, region.constant, test), True
+        if region.constant is not None:
+            return boxes.near_region(sky, region.constant), False
+        if region.moving is not None:
+            edges = (_call("adql_edge", *region.moving, exp.Literal.number(i)) for i in range(len(EDGES)))
+            return boxes.near_moving_cap(sky, [edge.sql(dialect="sqlite") for edge in edges]), False
+        return None, False
 
     def _sky_of(self, here: Place | exp.Expr) -> tuple[str, Sky] | None:
         """Return alias and index of the table whose rows lie where a place or a footprint says."""
@@ -167,25 +190,6 @@ class Geometry:
             return ra[0], ra[2]
         found = self._finder(here)
         return (found[0], found[2]) if found is not None and found[1] == found[2].region else None
-
-    @staticmethod
-    def _near_cap(sky: tuple[str, Sky] | None, ra: float, dec: float, radius: float) -> exp.Expr | None:
-        if sky is None or radius > _WIDEST:
-            return None
-        return _boxed(sky, [exp.Literal.number(repr(edge)) for edge in cap_box(ra, dec, radius)])
-
-    @classmethod
-    def _near_region(cls, sky: tuple[str, Sky], region: SkyRegion) -> exp.Expr | None:
-        (ra, dec), radius = region.cap
-        if radius > _WIDEST or any(isinstance(shape, Circle) for shape in region.shapes) or not region.shapes:
-            return cls._near_cap(sky, ra, dec, radius)
-        # The box of what the polygons really fill: that of a circle around a square is twice as large.
-        rims = np.concatenate([shape.outline(_RIM) for shape in region.shapes])
-        low, high = rims.min(axis=0) - _RIM**2, rims.max(axis=0) + _RIM**2
-        for axis, inside in enumerate(region.holds(np.vstack([np.eye(3), -np.eye(3)])).reshape(2, 3).T):
-            low[axis], high[axis] = (-1.0 if inside[1] else low[axis]), (1.0 if inside[0] else high[axis])
-        edges = np.column_stack([low, high]).ravel()
-        return _boxed(sky, [exp.Literal.number(repr(float(edge))) for edge in edges])
 
     def _is_place(self, node: exp.Expr) -> bool:
         return _is(node, "POINT", "CENTROID")
@@ -249,27 +253,6 @@ class Geometry:
         return Region(text, None, (flat[0], flat[1], flat[2]) if name == "CIRCLE" else None)
 
 
-def add_functions(connection: sqlite3.Connection, over: Callable[[], bool] = lambda: False) -> None:
-    """Give the functions of ADQL, exact geometry and mathematics, to a connection.
-
-    Those that take long ask `over` each time whether to go on.
-    """
-    for name, count, function in _FUNCTIONS:
-        said = _quiet(function)
-        if name in _SLOW:
-            said = _stopping(said, over)
-        connection.create_function(name, count, said, deterministic=name != "adql_rand")
-
-
-def _stopping(function: Callable[..., Any], over: Callable[[], bool]) -> Callable[..., Any]:
-    def answer(*values: Any) -> Any:
-        if over():
-            raise TimeoutError
-        return function(*values)
-
-    return answer
-
-
 def _only_narrows(node: exp.Expr) -> bool:
     """Whether a condition stands where leaving out rows of unknown place changes nothing: not below a NOT."""
     return node.find_ancestor(exp.Not) is None and node.find_ancestor(exp.Where, exp.Join, exp.Having) is not None
@@ -317,31 +300,10 @@ def _system(node: exp.Expr) -> tuple[str, list[exp.Expr]]:
     return "", arguments
 
 
-def _boxed(sky: tuple[str, Sky], edges: Sequence[exp.Expr]) -> exp.Expr:
+def _among(sky: tuple[str, Sky], rows: str) -> exp.Expr:
+    """Return the condition that a row of a table is one of those that the index gives."""
     alias, index = sky
-    x_low, x_high, y_low, y_high, z_low, z_high = edges
-    pairs = (("x_high", ">=", x_low), ("x_low", "<=", x_high), ("y_high", ">=", y_low), ("y_low", "<=", y_high),
-             ("z_high", ">=", z_low), ("z_low", "<=", z_high))  # fmt: skip
-    kinds = {">=": exp.GTE, "<=": exp.LTE}
-    conditions = [
-        kinds[sign](this=exp.column(name, table="box", quoted=True), expression=edge) for name, sign, edge in pairs
-    ]
-    boxes = exp.select(exp.column("row", table="box", quoted=True)).from_(
-        exp.Table(
-            this=exp.to_identifier(index.index, quoted=True),
-            db=exp.to_identifier("temp" if index.index.startswith("upload_") else "main"),
-            alias=exp.TableAlias(this=exp.to_identifier("box")),
-        )
-    )
-    return exp.In(
-        this=exp.column(index.key, table=alias, quoted=True), query=exp.Subquery(this=boxes.where(*conditions))
-    )
-
-
-def _moving_box(sky: tuple[str, Sky], *circle: exp.Expr) -> exp.Expr:
-    """Return the condition on the index for a circle that every row of another table has anew."""
-    edges = [_call("adql_edge", *(part.copy() for part in circle), exp.Literal.number(i)) for i in range(len(_EDGES))]
-    return _boxed(sky, edges)
+    return exp.In(this=exp.column(index.key, table=alias, quoted=True), query=exp.Subquery(this=exp.Var(this=rows)))
 
 
 def _call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
@@ -369,172 +331,3 @@ def _number(node: exp.Expr | None) -> float | None:
 def _shown(node: exp.Expr) -> str:
     text = node.sql()
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-@lru_cache(maxsize=4096)
-def _read(text: str) -> SkyRegion | None:
-    try:
-        return SkyRegion.parse(text)
-    except InputError:
-        return None
-
-
-@lru_cache(maxsize=256)
-def _test(text: str) -> Callable[[float, float], bool] | None:
-    """Return a test of one place after the other, in plain numbers: arrays of one element would cost ten times more."""
-    region = _read(text)
-    if region is None:
-        return None
-    if region.kind == "circle":
-        (circle,) = region.shapes
-        assert isinstance(circle, Circle)
-        x, y, z = map(float, circle.middle)
-        reach = (2 * math.sin(circle.radius / 2) + 1e-14) ** 2
-
-        def in_circle(ra: float, dec: float) -> bool:
-            a, d = math.radians(ra), math.radians(dec)
-            side = math.cos(d)
-            return (side * math.cos(a) - x) ** 2 + (side * math.sin(a) - y) ** 2 + (math.sin(d) - z) ** 2 <= reach
-
-        return in_circle
-    (shape, *more) = region.shapes
-    if region.kind == "polygon" and isinstance(shape, Polygon) and shape.convex and not more:
-        normals = [tuple(map(float, normal)) for normal in shape.normals]
-
-        def in_polygon(ra: float, dec: float) -> bool:
-            a, d = math.radians(ra), math.radians(dec)
-            side = math.cos(d)
-            x, y, z = side * math.cos(a), side * math.sin(a), math.sin(d)
-            return all(p * x + q * y + r * z >= -1e-14 for p, q, r in normals)
-
-        return in_polygon
-    if region.kind == "polygon" and isinstance(shape, Polygon) and not more:
-        return _any_polygon(shape, region)
-    return lambda ra, dec: bool(region.contains(ra, dec))
-
-
-def _any_polygon(shape: Polygon, region: SkyRegion) -> Callable[[float, float], bool]:
-    """Return the test of `Polygon` for one place after the other: count the sides on the way to a point outside."""
-    outside, beyond = shape.outside
-    q0, q1, q2 = map(float, outside)
-    sides = [(*map(float, normal), bool(far)) for normal, far in zip(shape.normals, beyond, strict=True)]
-    corners = [tuple(map(float, corner)) for corner in shape.corners]
-    (c0, c1, c2), bound = (tuple(map(float, shape.cap[0])), math.cos(shape.cap[1]))
-
-    def inside(ra: float, dec: float) -> bool:
-        a, d = math.radians(ra), math.radians(dec)
-        side = math.cos(d)
-        x, y, z = side * math.cos(a), side * math.sin(a), math.sin(d)
-        if x * c0 + y * c1 + z * c2 < bound - 1e-12:
-            return False
-        n0, n1, n2 = y * q2 - z * q1, z * q0 - x * q2, x * q1 - y * q0
-        left = [n0 * u + n1 * v + n2 * w > 0 for u, v, w in corners]
-        crossed = False
-        for i, (u, v, w, far) in enumerate(sides):
-            height = u * x + v * y + w * z
-            if -1e-13 < height < 1e-13:
-                return bool(region.contains(ra, dec))
-            following = left[i + 1 - len(left)]
-            above = height > 0
-            if left[i] != following and above != far and following == above:
-                crossed = not crossed
-        return crossed
-
-    return inside
-
-
-def _inside(ra: float, dec: float, text: str) -> bool | None:
-    test = _test(text)
-    return None if test is None else test(ra, dec)
-
-
-def _meets(first: str, second: str) -> bool | None:
-    one, two = _read(first), _read(second)
-    return None if one is None or two is None else one.intersects(two)
-
-
-def _within(first: str, second: str) -> bool | None:
-    """Tell whether one region lies in another: its outline does, and not all around a hole."""
-    inner, outer = _read(first), _read(second)
-    if inner is None or outer is None:
-        return None
-    step = max(0.001, inner.cap[1] / 50)
-    rims = [outer.contains(*line).all() for line in inner.outline(step)]
-    if not all(rims):
-        return False
-    if len(outer.shapes) == 1 and isinstance(outer.shapes[0], Polygon) and outer.shapes[0].convex:
-        return True
-    return not inner.intersects(SkyRegion("not", (outer,)))
-
-
-def _area(text: str) -> float | None:
-    region = _read(text)
-    return None if region is None else region.area
-
-
-def _centre(text: str, part: int) -> float | None:
-    region = _read(text)
-    return None if region is None else region.centre[part]
-
-
-def _shape(name: str, *numbers: float) -> str | None:
-    try:
-        return SkyRegion.parse(f"{name} ICRS {' '.join(repr(float(number)) for number in numbers)}").to_stcs()
-    except InputError:
-        return None
-
-
-def _cot(x: float) -> float:
-    return 1 / math.tan(x)
-
-
-def _rounded(x: float, digits: int = 0) -> float:
-    scale = 10.0 ** int(digits)
-    return math.floor(abs(x) * scale + 0.5) / scale * (1 if x >= 0 else -1)
-
-
-def _truncated(x: float, digits: int = 0) -> float:
-    scale = 10.0 ** int(digits)
-    return math.trunc(x * scale) / scale
-
-
-def _mod(x: Any, y: Any) -> Any:
-    """Return the remainder, with the sign of `x`; whole for whole numbers."""
-    rest = math.fmod(x, y)
-    return int(rest) if isinstance(x, int) and isinstance(y, int) else rest
-
-
-def _rand(_seed: int = 0) -> float:
-    return float(np.random.default_rng().random())
-
-
-def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return NULL for NULL, and where a function is not defined, as databases do."""
-
-    def answer(*values: Any) -> Any:
-        if None in values:
-            return None
-        try:
-            result = function(*values)
-        except (ValueError, ZeroDivisionError, OverflowError, TypeError):
-            return None
-        return int(result) if isinstance(result, bool | np.bool_) else result
-
-    return answer
-
-
-_SLOW = ("adql_meets", "adql_within", "adql_area", "adql_shape")
-_FUNCTIONS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
-    ("adql_inside", 3, _inside), ("adql_meets", 2, _meets), ("adql_within", 2, _within), ("adql_area", 1, _area),
-    ("adql_centre_ra", 1, lambda text: _centre(text, 0)), ("adql_centre_dec", 1, lambda text: _centre(text, 1)),
-    ("adql_distance", 4, separation), ("adql_shape", -1, _shape),
-    ("adql_position", 2, lambda ra, dec: f"POSITION ICRS {ra:.12g} {dec:.12g}"),
-    ("adql_edge", 4, lambda ra, dec, radius, i: cap_box(ra, dec, radius)[i]),
-    ("adql_abs", 1, abs), ("adql_ceiling", 1, lambda x: float(math.ceil(x))), ("adql_degrees", 1, math.degrees),
-    ("adql_exp", 1, math.exp), ("adql_floor", 1, lambda x: float(math.floor(x))), ("adql_log", 1, math.log),
-    ("adql_log10", 1, math.log10), ("adql_mod", 2, _mod), ("adql_pi", 0, lambda: math.pi), ("adql_power", 2, math.pow),
-    ("adql_radians", 1, math.radians), ("adql_rand", -1, _rand), ("adql_round", -1, _rounded),
-    ("adql_sqrt", 1, math.sqrt), ("adql_truncate", -1, _truncated), ("adql_acos", 1, math.acos),
-    ("adql_asin", 1, math.asin), ("adql_atan", 1, math.atan), ("adql_atan2", 2, math.atan2), ("adql_cos", 1, math.cos),
-    ("adql_cot", 1, _cot), ("adql_sin", 1, math.sin), ("adql_tan", 1, math.tan),
-)  # fmt: skip

@@ -75,7 +75,7 @@ class Upload:
                 connection.execute(sky_table(table.rows).replace("CREATE VIRTUAL TABLE ", "CREATE VIRTUAL TABLE temp."))
                 ra, dec = (table.by_name[name].sql for name in (table.sky.ra, table.sky.dec))
                 places = connection.execute(f"SELECT row__, {ra}, {dec} FROM {table.rows}").fetchall()
-                boxes = [(row, cap_box(a, d, 0.0)) for row, a, d in places if _on_sky(a, d)]
+                boxes = [(row, cap_box(a, d, 0.0), a, d) for row, a, d in places if _on_sky(a, d)]
                 insert_boxes(connection.cursor(), table.rows, boxes)
         finally:
             connection.execute("PRAGMA query_only = ON")
