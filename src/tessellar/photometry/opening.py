@@ -82,7 +82,7 @@ def open_scene(
             raise InputError("SECTOR, CAMERA and CCD must be given for full-frame images (ffi)")
         return FieldScene(_prepared(where, Field(sector, camera, ccd), cadence))
     model = _pixels(where, star if star is not None else tic, sector, camera, ccd, cadence)
-    scene = _with_stars(model, where if where.is_dir() else where.parent)
+    scene = scene_of(model, where if where.is_dir() else where.parent)
     if tic is not None:
         scene.target(tic)
     return scene
@@ -185,7 +185,7 @@ def _cut_outs(folder: Path, tic: int, sector: int | None, cadence: float | None)
     for model in models:
         if model.tic is not None:
             continue
-        scene = _with_stars(model, folder)
+        scene = scene_of(model, folder)
         stars = scene.stars
         if stars is None or int(tic) not in stars.tic:
             continue
@@ -194,7 +194,7 @@ def _cut_outs(folder: Path, tic: int, sector: int | None, cadence: float | None)
             yield model
 
 
-def _with_stars(model: TargetPixelFile, folder: Path) -> StampScene:
+def scene_of(model: TargetPixelFile, folder: Path) -> StampScene:
     """A target pixel file with what the folder tells of its stars: by the prepared frames about it, else its header."""
     scene, field = StampScene(model), model.field
     if field is None:
