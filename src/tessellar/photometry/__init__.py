@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tessellar.photometry.aperture import AperturePhotometry
 from tessellar.photometry.extraction import Extraction, extract, local_sky
+from tessellar.photometry.halo import HaloPhotometry
 from tessellar.photometry.limits import StampLimits, stamp_size
 from tessellar.photometry.masks import check_mask, load_mask, pipeline_mask, threshold_mask
 from tessellar.photometry.measurement import measure, measure_in
@@ -16,6 +17,7 @@ from tessellar.photometry.status import STATUS, PixelQuality
 from tessellar.photometry.target import ZERO_POINT, Target
 
 METHODS.setdefault(AperturePhotometry.name, AperturePhotometry)
+METHODS.setdefault(HaloPhotometry.name, HaloPhotometry)
 
 __all__ = [
     "METHODS",
@@ -26,6 +28,7 @@ __all__ = [
     "AperturePhotometry",
     "Extraction",
     "FieldScene",
+    "HaloPhotometry",
     "Metric",
     "PhotometryMethod",
     "PixelQuality",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
@@ -14,8 +16,9 @@ from tessellar.photometry.masks import load_mask
 from tessellar.photometry.method import PhotometryMethod, Settings, get_method
 from tessellar.photometry.result import Result, StampGrowth
 from tessellar.photometry.scene import Scene, StampScene
-from tessellar.photometry.status import STATUS
+from tessellar.photometry.status import STATUS, PixelQuality
 from tessellar.photometry.target import ZERO_POINT, Target
+from tessellar.pixels import PixelFlag
 
 if TYPE_CHECKING:
     from tessellar.pixels import PixelResponse, StarField
@@ -68,12 +71,8 @@ def measure_in(
     """
     chosen, settings, target = get_method(method), settings or Settings(), scene.target(tic)
     limits = scene.default_stamp(target) if limits is None else limits.clipped(scene.limits)
-    if target.column is not None and target.row is not None and not scene.limits.holds(target.column, target.row):
-        (bottom, top), (left, right) = scene.limits.rows, scene.limits.cols
-        reason = (
-            f"{target} falls on column {target.column:.1f}, row {target.row:.1f}, off the pixels of {scene.origin}: "
-            f"columns {left} to {right}, rows {bottom} to {top}"
-        )
+    reason = where_off(scene, target)
+    if reason:
         return _told(Result.failed(scene.stamp(limits, target), target, settings, chosen.name, reason), scene)
     tries = _TRIES_BRIGHT if target.tmag is not None and target.tmag < _BRIGHT else _TRIES
     for attempt in range(tries + 1):
@@ -82,9 +81,10 @@ def measure_in(
             break
         wider = _wider(limits, result.grow, scene.limits)
         if wider == limits:
-            result = _doubted(result, f"the stamp should be larger, but {scene.origin} has no more pixels")
+            if result.grow.needed:
+                result = _doubted(result, f"the stamp should be larger, but {scene.origin} has no more pixels")
             break
-        if attempt == tries:
+        if attempt == tries and result.grow.needed:
             result = _doubted(result, f"the stamp should still be larger after {tries} larger ones")
         limits = wider
     return _told(result, scene)
@@ -163,6 +163,29 @@ def measure(
     return result.with_inputs(*result.inputs, *inputs, about=result.about)
 
 
+def where_off(scene: Scene, target: Target) -> str:
+    """Say where a star falls that is on none of a scene's pixels; empty if it is on one, or its place not known."""
+    if target.column is None or target.row is None or scene.limits.holds(target.column, target.row):
+        return ""
+    (bottom, top), (left, right) = scene.limits.rows, scene.limits.cols
+    return (
+        f"{target} falls on column {target.column:.1f}, row {target.row:.1f}, off the pixels of {scene.origin}: "
+        f"columns {left} to {right}, rows {bottom} to {top}"
+    )
+
+
+def flagged(result: Result) -> Result:
+    """The result with what is known of its pixels (`Stamp.pixel_flags`) in PIXEL_QUALITY: jumps, exclusions."""
+    flags, before = result.stamp.pixel_flags, result.columns.get("PIXEL_QUALITY")
+    if flags is None or before is None or result.mask is None or not result.mask.any():
+        return result
+    inside = np.bitwise_or.reduce(flags[:, result.mask], axis=1)
+    bits = np.where(inside & PixelFlag.BACKGROUND_JUMP, int(PixelQuality.BACKGROUND_JUMP), 0)
+    bits |= np.where(inside & PixelFlag.EXCLUDED, int(PixelQuality.EXCLUDED), 0)
+    quality = np.asarray(before | bits, dtype=np.int32)
+    return replace(result, columns=MappingProxyType({**result.columns, "PIXEL_QUALITY": quality}))
+
+
 def _run(scene: Scene, method: PhotometryMethod, target: Target, settings: Settings, limits: StampLimits) -> Result:
     stamp = scene.stamp(limits, target)
     try:
@@ -182,7 +205,7 @@ def _doubted(result: Result, reason: str) -> Result:
 
 
 def _told(result: Result, scene: Scene) -> Result:
-    return result.with_inputs(*scene.paths, about=scene.about)
+    return flagged(result).with_inputs(*scene.paths, about=scene.about)
 
 
 def _looks_like_a_path(text: str) -> bool:

@@ -31,6 +31,8 @@ class StampGrowth:
     up: int = 0
     left: int = 0
     right: int = 0
+    needed: bool = True
+    """Whether a result without them is doubtful; else it only takes them where there are any."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
