@@ -90,6 +90,7 @@ __all__ = [
     "TCEStatistics",
     "TargetPixelFile",
     "ValidationTimeSeries",
+    "WeightImage",
     "check_structure",
     "find_runs",
     "join_light_curves",

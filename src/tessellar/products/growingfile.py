@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import numpy as np
 
 from tessellar.errors import Corrupt, TessellarError
 from tessellar.products.filing import translated
-from tessellar.products.transaction import changing, journal_of, overlaid
+from tessellar.products.transaction import changing, journal_of, snapshot
 
 _T = TypeVar("_T")
 # The number of the last change lies in a dataset of its own, at a place of the file that does not move.
@@ -36,6 +37,7 @@ class GrowingFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: Any = None
+        self._stream: io.RawIOBase | None = None
         self._state: Any = None
         self._counter_at = 0
         self._members: dict[str, dict[str, Any]] = {}
@@ -107,7 +109,9 @@ class GrowingFile:
         """Let go of the file; the next question opens it again."""
         if self._file is not None:
             self._file.close()
-        self._file, self._members = None, {}
+        if self._stream is not None:
+            self._stream.close()
+        self._file, self._stream, self._members = None, None, {}
 
     def members(self, group: str) -> dict[str, Any]:
         """Inside a question: the datasets of a group, by name, opened once; none where there is no such group."""
@@ -126,8 +130,9 @@ class GrowingFile:
         import hdf5plugin  # noqa: F401
 
         self._state = self._now()
-        view = overlaid(self.path)
-        self._file = h5py.File(self.path if view is None else view, "r")
+        # By its name HDF5 would open a file only once in a process, and show each of its readers what the first saw.
+        self._stream = snapshot(self.path)
+        self._file = h5py.File(self._stream, "r")
         place = int(self._file[_COUNTER].id.get_offset() or 0) if _COUNTER in self._file else 0
         if place != self._counter_at:
             # Only now is it known where to look: what was read before may have been of two states.

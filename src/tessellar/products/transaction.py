@@ -38,7 +38,7 @@ class Changing(io.RawIOBase):
     in peace, and then learn of it.
     """
 
-    def __init__(self, stream: BinaryIO, base: int, size: int, pages: dict[int, bytearray]) -> None:
+    def __init__(self, stream: BinaryIO | io.FileIO, base: int, size: int, pages: dict[int, bytearray]) -> None:
         super().__init__()
         self._stream, self._base, self._size, self._pages = stream, base, size, pages
         self._at = 0
@@ -184,10 +184,12 @@ def recover(path: Path) -> None:
         journal_of(path).unlink()
 
 
-def overlaid(path: Path) -> Changing | None:
-    """A view of a file whose change has happened, but may not be in the file yet; None where there is no such."""
+def snapshot(path: Path) -> Changing:
+    """A view of a file as it is, for reading; a change that has happened but is not in the file yet is in the view."""
     record = _read_journal(journal_of(path))
-    return None if record is None else Changing(path.open("rb"), *record)
+    stream = path.open("rb", buffering=0)
+    size = os.fstat(stream.fileno()).st_size
+    return Changing(stream, *(record or (size, size, {})))
 
 
 def journal_of(path: Path) -> Path:
@@ -195,7 +197,7 @@ def journal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.journal")
 
 
-def _committed(stream: BinaryIO) -> int:
+def _committed(stream: BinaryIO | io.FileIO) -> int:
     """Length of the file without what a killed writer left beyond its end."""
     head = os.pread(stream.fileno(), _END.stop, 0)
     length = os.fstat(stream.fileno()).st_size
