@@ -251,15 +251,6 @@ def test_a_killed_command_ends_with_the_same_file(truth: FrameTruth, field: Prep
     same(tmp_path / "killed.h5", field.path)
 
 
-@pytest.mark.heavy
-def test_killed_ten_times_at_random(tmp_path: Path) -> None:
-    truth = simulate_frames(tmp_path / "sky", FIELD, window=256, n_frames=80, stars=60_000, seed=5)
-    straight = prepared(truth, tmp_path / "straight.h5", find_response(truth.directory, FIELD))
-    hits = killed_runs(truth, tmp_path / "killed.h5", 10, seed=11)
-    assert hits >= 3
-    same(tmp_path / "killed.h5", straight.path)
-
-
 def test_two_processes_do_not_work_on_one_file(truth: FrameTruth, tmp_path: Path) -> None:
     from tessellar.pixels.checkpoints import Checkpoints
 
