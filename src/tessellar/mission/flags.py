@@ -74,6 +74,7 @@ def _with_spoc(name: str, **more: tuple[int, str]) -> type[DescribedFlag]:
     made: type[DescribedFlag] = make(
         name, {flag.name: (flag.value, flag.description) for flag in SPOCQuality} | more, module=__name__
     )
+    made.__doc__ = f"Flags of SPOC, all 16 bits, and {', '.join(str(value) for value, _ in more.values())}."
     return made
 
 
@@ -159,6 +160,22 @@ def flags_of(author: str, sector: int | None = None) -> type[DescribedFlag]:
     """
     eras = _AUTHORS.get(author.upper(), _AUTHORS["SPOC"])
     return [flags for first, flags in eras if first <= max(sector or 1, 1)][-1]
+
+
+def registries() -> dict[type[DescribedFlag], list[str]]:
+    """Return all kinds of flags, each with the authors who use it, and from which sector on.
+
+    Examples
+    --------
+    >>> from tessellar.mission.flags import TGLCQuality, registries
+    >>> registries()[TGLCQuality]
+    ['TGLC']
+    """
+    found: dict[type[DescribedFlag], list[str]] = {}
+    for author, eras in _AUTHORS.items():
+        for first, flags in eras:
+            found.setdefault(flags, []).append(author if first == 1 else f"{author} from sector {first} on")
+    return found
 
 
 def decode(quality: int, author: str = "SPOC", sector: int | None = None) -> list[str]:
