@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tessellar.photometry.aperture import AperturePhotometry
+from tessellar.photometry.auto import AutoPhotometry
 from tessellar.photometry.extraction import Extraction, extract, local_sky
 from tessellar.photometry.halo import HaloPhotometry
 from tessellar.photometry.limits import StampLimits, stamp_size
@@ -18,6 +19,7 @@ from tessellar.photometry.target import ZERO_POINT, Target
 
 METHODS.setdefault(AperturePhotometry.name, AperturePhotometry)
 METHODS.setdefault(HaloPhotometry.name, HaloPhotometry)
+METHODS.setdefault(AutoPhotometry.name, AutoPhotometry)
 
 __all__ = [
     "METHODS",
@@ -26,6 +28,7 @@ __all__ = [
     "STATUS",
     "ZERO_POINT",
     "AperturePhotometry",
+    "AutoPhotometry",
     "Extraction",
     "FieldScene",
     "HaloPhotometry",

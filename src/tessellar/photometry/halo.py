@@ -178,7 +178,8 @@ def _weighted(halo: _Halo, image: _Floats, others: _Floats | None, stars: Surrou
         )
         pixels.append(chosen)
         found.append(least)
-    return _Weighted(use, tuple(maps), tuple(pixels), tuple(found), *curves, bits)
+    flux, error, background = curves
+    return _Weighted(use, tuple(maps), tuple(pixels), tuple(found), flux, error, background, bits)
 
 
 def _solve(halo: _Halo, cadences: _Mask, chosen: HaloPixels) -> tuple[LeastVariation, _Floats]:
