@@ -1,8 +1,8 @@
 """The linear fit of all stars of an image at once: pure functions over arrays.
 
 Light in pixel k of a frame is ``sum_i F_i P_ik (+ offset)``. P is a star's response at its place in that frame, out of
-six images drawn once at a reference place near it: P, dP/dx, dP/dy and the second derivatives with weights 1, dx, dy, dx
-dx, dx dy, dy dy (`PixelResponse.boxes`), which is exact to some 1e-6 of the light up to 0.03 px. With weights W that
+six images drawn once at a reference place near it: P, dP/dx, dP/dy and the second derivatives, weighted with 1, dx, dy
+and their products (`PixelResponse.boxes`), which is exact to some 1e-6 of the light up to 0.03 px. With weights W that
 do not change within a part of the sector, and a prior of precision L on some fluxes about F0, the fluxes are
 
     (A' W A + L) F = A' W d + L F0,
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tessellar.errors import InputError
+from tessellar.errors import InputError, PhotometryError
 from tessellar.pixels.response import box_corners
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ SHIFT_STEP = 0.05
 PRIOR_WIDTH = 0.25
 #: A star gets a prior when its neighbours make its error larger than this many times what it were alone.
 BLENDED = 3.0
+# Frames are copied for the kernel so many at a time.
+_AT_ONCE = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,6 +317,103 @@ def fit_frames_plainly(
         filters = np.linalg.solve(normal, weighted)[chosen]
         variance[frame] = filters**2 @ np.asarray(variances[frame], np.float64).ravel()[use]
     return LinearFit(flux[:, :count], variance, flux[:, count] if offset else np.zeros(len(images)))
+
+
+@dataclass(frozen=True, eq=False)
+class LinearSeries:
+    """Fluxes of all stars in all frames of a sector.
+
+    Attributes
+    ----------
+    flux : array (n, k)
+        e-/s; NaN where shifts are not known, or a frame has no solution.
+    variance : array (n, m)
+        Of the wanted stars, (e-/s)**2.
+    offset : array (n,)
+        Fitted constant background, e-/s/px; 0 where none was asked for.
+    precision, prior_weight : array (k,)
+        The prior that was taken, and how much of each star's flux is its word; see `prior_weight`.
+    basis : Basis
+        Of the largest group of frames.
+    """
+
+    flux: Array
+    variance: Array
+    offset: Array
+    precision: Array
+    prior_weight: Array
+    basis: Basis
+
+
+def fit_series(
+    images: NDArray[Any],
+    variances: NDArray[Any],
+    weights: Array,
+    segments: NDArray[Any],
+    column: Array,
+    row: Array,
+    expected: Array,
+    shifts: Array,
+    responses: Sequence[PixelResponse],
+    corner: tuple[int, int],
+    *,
+    offset: bool = False,
+    wanted: Sequence[int] | NDArray[Any] = (),
+) -> LinearSeries:
+    """Fluxes of all stars in all frames: groups of frames share a basis, drawn where they are on average.
+
+    Parameters
+    ----------
+    images, variances : array (n, rows, columns)
+        e-/s and its square; pixels that are not finite are left out, in their frame only.
+    weights : array (s, rows, columns)
+        Inverse variances of the mean image of each part of the sector, (e-/s)**-2; 0 where a pixel is not to be used.
+    segments : int array (n,)
+        Part of each frame, from 0.
+    column, row, expected : array (k,)
+        Places in the reference frame (CCD pixels, 1-based), and fluxes to expect, e-/s.
+    shifts : array (n, k, 2)
+        What to add to the places in each frame, px; NaN where not known.
+    responses : sequence of PixelResponse
+        One for each part, or one for all.
+    corner : (int, int)
+        CCD column and row of pixel [0, 0].
+    offset : bool
+        Fit a constant background in each frame too.
+    wanted : sequence of int
+        Stars whose variances are wanted.
+
+    Raises
+    ------
+    InputError
+        If shapes disagree.
+    PhotometryError
+        If no frame has known shifts.
+    """
+    groups = shift_groups(shifts, segments)
+    if not (groups >= 0).any():
+        raise PhotometryError("the stars' movement is known in no cadence: give times and a movement")
+    flux, variance = np.full(shifts.shape[:2], np.nan), np.full((len(images), len(wanted)), np.nan)
+    constant = np.full(len(images), np.nan)
+    precision = main = None
+    for group in np.argsort(-np.bincount(groups[groups >= 0]), kind="stable"):
+        frames = np.flatnonzero(groups == group)
+        part = int(segments[frames[0]])
+        response = responses[0 if len(responses) == 1 else part]
+        basis = draw_basis(column, row, np.median(shifts[frames], axis=0), corner, response)
+        if precision is None or main is None:
+            # Decided once, in the largest group, so that no star changes its terms within the sector.
+            main, precision = basis, prior_precision(basis, weights[part], expected, offset=offset)
+            held = prior_weight(basis, weights[part], precision, offset=offset)
+        for some in np.array_split(frames, -(-len(frames) // _AT_ONCE)):
+            fit = fit_frames(
+                images[some], variances[some], basis, shifts[some], weights[part],
+                precision=precision, expected=expected, offset=offset, wanted=wanted,
+            )  # fmt: skip
+            flux[some], variance[some], constant[some] = fit.flux, fit.variance, fit.offset
+    assert precision is not None
+    assert main is not None
+    return LinearSeries(flux, variance, constant, precision, held, main)
 
 
 @cache
