@@ -29,7 +29,7 @@ METHOD = AperturePhotometry()
 
 
 def run(stamp: Stamp, target: Target, stars: Surroundings | None = None, **settings: object) -> Result:
-    return METHOD.run(stamp, target, stars, Settings(**settings))  # type: ignore[arg-type]
+    return METHOD.run(stamp, target, stars, Settings(**{"aperture": "pipeline", **settings}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("aperture", ["pipeline", "threshold"])
@@ -167,7 +167,7 @@ def test_contamination_is_the_headers_for_the_pipelines_aperture_only(make_stamp
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"aperture": "optimal"}, {"quality": "strict"}, {"sigma": 0.0}, {"sigma": float("nan")}, {"missing": "0"}]
+    "wrong", [{"aperture": "best"}, {"quality": "strict"}, {"sigma": 0.0}, {"sigma": float("nan")}, {"missing": "0"}]
 )
 def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError) as caught:
@@ -179,7 +179,7 @@ def test_a_method_of_ones_own_needs_only_a_name_and_run(make_stamp: Maker, star:
     class Brightest(AperturePhotometry):
         name = "brightest"
 
-        def choose_mask(self, stamp, target, image, settings):  # type: ignore[no-untyped-def]
+        def choose_mask(self, stamp, target, image, stars, settings):  # type: ignore[no-untyped-def]
             return image == np.nanmax(image)
 
     assert isinstance(Brightest(), PhotometryMethod)

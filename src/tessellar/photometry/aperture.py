@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
 from tessellar.mission import flags
+from tessellar.photometry.choosing import Choice, choose_aperture, known_place, skipped
+from tessellar.photometry.contamination import UNKNOWN, Crowding, ap_cont, corrected_flux, crowding, stars_in
+from tessellar.photometry.expected import expected_noise
 from tessellar.photometry.extraction import Extraction, extract
-from tessellar.photometry.masks import check_mask, pipeline_mask, threshold_mask
 from tessellar.photometry.metrics import Sample, compute_metrics
+from tessellar.photometry.noise import error_scale
 from tessellar.photometry.result import Result
-from tessellar.photometry.sanity import Finding, findings
+from tessellar.photometry.sanity import Finding, aperture_findings, findings
 from tessellar.photometry.status import STATUS, PixelQuality
-from tessellar.pixels import mean_image
+from tessellar.pixels import AperturePixel, mean_image
 
 if TYPE_CHECKING:
     from tessellar.photometry.method import Settings
@@ -24,12 +27,16 @@ if TYPE_CHECKING:
     from tessellar.pixels import Stamp, Surroundings
 
 _UNUSABLE = int(PixelQuality.MISSING_PIXEL | PixelQuality.ALL_MISSING)
+# Cosmic rays are dropped on board in all but data of 20 s.
+_MITIGATED = 100.0
 
 
 class AperturePhotometry:
-    """Sum of the pixels of one mask: the pipeline's, a threshold aperture, or one that is given.
+    """Sum of the pixels of one mask: one of `tessellar.photometry.APERTURES`, or one that is given.
 
     See `tessellar.photometry.extract` for what is summed and `tessellar.photometry.METRICS` for the figures of merit.
+    FLUX is the sum itself. FLUX_DECONTAM and FLUX_DECONTAM_ERR, where CROWDSAP and FLFRCSAP are known, are the light of
+    the star alone (`tessellar.photometry.contamination.corrected_flux`).
     """
 
     name = "aperture"
@@ -39,30 +46,47 @@ class AperturePhotometry:
         good = np.isfinite(stamp.time) & flags.good(np.asarray(stamp.quality), settings.quality)
         image = mean_image(stamp.images, good)
         try:
-            mask = self.choose_mask(stamp, target, image, settings)
-            self._refuse_uncollected(stamp, mask, image, settings)
-            light = extract(stamp, mask, missing=settings.missing)
+            chosen = self.choose_mask(stamp, target, image, stars, settings)
+            choice = chosen if isinstance(chosen, Choice) else Choice(chosen, "mask")
+            self._refuse_uncollected(stamp, choice.mask, image, settings)
+            scale = error_scale(stamp)
+            light = extract(stamp, choice.mask, missing=settings.missing)
         except PhotometryError as error:
             return Result.failed(stamp, target, settings, self.name, str(error), mean_image=image)
-        sample = _sample(stamp, light, good, mask, image, _contamination(mask, target, stars, stamp, settings))
-        found = list(findings(sample, target, settings.zero_point))
-        found += _misplaced(stamp, target, mask, settings)
+        light.flux_err[...] *= scale
+        sample = _sample(stamp, target, stars, settings, choice, light, good, image)
+        found = [*choice.findings, *_found_in_aperture(stamp, target, choice, image)]
+        found += [*findings(sample, target, settings.zero_point), *_misplaced(stamp, target, choice)]
         return Result(
             status=_worst(found),
-            reasons=tuple(finding.reason for finding in found),
+            reasons=tuple(dict.fromkeys(finding.reason for finding in found)),
             method=self.name,
             stamp=stamp,
             target=target,
             settings=settings,
             columns=MappingProxyType(_columns(stamp, light)),
-            mask=mask,
+            mask=choice.mask,
             mean_image=image,
             metrics=MappingProxyType(compute_metrics(sample)),
+            cards=MappingProxyType(
+                {
+                    "APKIND": (choice.kind, "kind of aperture"),
+                    "ERRSCALE": (scale, "errors of the input were multiplied by this"),
+                }
+            ),
+            extra=MappingProxyType(_corrected(light, sample, good)),
+            skip=skipped(choice, stamp, target, stars),
+            grow=choice.grow,
         )
 
     def choose_mask(
-        self, stamp: Stamp, target: Target, image: NDArray[np.float64], settings: Settings
-    ) -> NDArray[np.bool_]:
+        self,
+        stamp: Stamp,
+        target: Target,
+        image: NDArray[np.float64],
+        stars: Surroundings | None,
+        settings: Settings,
+    ) -> Choice | NDArray[np.bool_]:
         """The pixels to add up; override it to bring an aperture of your own.
 
         Parameters
@@ -71,11 +95,13 @@ class AperturePhotometry:
         target : Target
         image : array (rows, cols)
             Mean image of the good cadences, e-/s.
+        stars : Surroundings or None
         settings : Settings
 
         Returns
         -------
-        boolean array (rows, cols)
+        boolean array (rows, cols), or Choice
+            A `tessellar.photometry.choosing.Choice` says also what is doubtful, and that a larger stamp is wanted.
 
         Raises
         ------
@@ -84,14 +110,8 @@ class AperturePhotometry:
         InputError
             If a given mask does not fit.
         """
-        if not isinstance(settings.aperture, str):
-            return check_mask(settings.aperture, stamp.shape, settings.aperture_name or "the mask")
-        if settings.aperture == "pipeline":
-            return pipeline_mask(stamp)
-        column, row = _place(stamp, target)
-        return threshold_mask(
-            image, column - stamp.corner[0], row - stamp.corner[1], sigma=settings.sigma, origin=stamp.origin
-        )
+        good = np.isfinite(stamp.time) & flags.good(np.asarray(stamp.quality), settings.quality)
+        return choose_aperture(stamp, target, image, good, stars, settings)
 
     @staticmethod
     def _refuse_uncollected(
@@ -105,77 +125,69 @@ class AperturePhotometry:
             )
 
 
-def _place(stamp: Stamp, target: Target) -> tuple[float, float]:
-    """1-based CCD column and row of the target; the middle of the stamp if its position is not known."""
-    place = _known_place(stamp, target)
-    if place is None:
-        return stamp.corner[0] + (stamp.shape[1] - 1) / 2, stamp.corner[1] + (stamp.shape[0] - 1) / 2
-    inside = [
-        corner - 0.5 <= value <= corner + size - 0.5
-        for value, corner, size in zip(place, stamp.corner, stamp.shape[::-1], strict=True)
-    ]
-    if not all(inside):
-        raise PhotometryError(
-            f"{target} falls on column {place[0]:.1f}, row {place[1]:.1f}, outside the stamp of {stamp.origin}: "
-            "its WCS is unusable or the star is another; give a mask"
+def _found_in_aperture(stamp: Stamp, target: Target, choice: Choice, image: NDArray[np.float64]) -> list[Finding]:
+    has_aperture = stamp.aperture is not None and bool((stamp.aperture & AperturePixel.PHOTOMETRY).any())
+    return list(
+        aperture_findings(
+            choice.mask, image, kind=choice.kind, corner=stamp.corner, tmag=target.tmag, frames=not has_aperture
         )
-    return place
+    )
 
 
-def _known_place(stamp: Stamp, target: Target) -> tuple[float, float] | None:
-    if target.column is not None and target.row is not None:
-        return target.column, target.row
-    if target.ra is None or target.dec is None:
-        return None
-    return stamp.pixel_of(target.ra, target.dec)
-
-
-def _misplaced(stamp: Stamp, target: Target, mask: NDArray[np.bool_], settings: Settings) -> list[Finding]:
-    if settings.aperture_kind == "pipeline":
+def _misplaced(stamp: Stamp, target: Target, choice: Choice) -> list[Finding]:
+    if choice.kind == "pipeline":
         # The pipeline chose it for this very star, so nobody waits for the WCS to say it again.
         return []
-    place = _known_place(stamp, target)
+    place = known_place(stamp, target)
     if place is None:
-        return [Finding(STATUS.WARNING, "the target's place is not known: the middle of the stamp was taken")] * (
-            settings.aperture_kind == "threshold"
-        )
+        if choice.kind == "mask":
+            return []
+        return [Finding(STATUS.WARNING, "the target's place is not known: the middle of the stamp was taken")]
     col, row = round(place[0]) - stamp.corner[0], round(place[1]) - stamp.corner[1]
     inside = 0 <= row < stamp.shape[0] and 0 <= col < stamp.shape[1]
-    if inside and mask[row, col]:
+    if inside and choice.mask[row, col]:
         return []
     return [
         Finding(STATUS.WARNING, f"the target's pixel (column {place[0]:.1f}, row {place[1]:.1f}) is not in the mask")
     ]
 
 
-def _contamination(
-    mask: NDArray[np.bool_], target: Target, stars: Surroundings | None, stamp: Stamp, settings: Settings
-) -> float:
+def _contamination(choice: Choice, target: Target, stars: Surroundings | None, stamp: Stamp) -> float:
     if stars is not None and target.tmag is not None:
-        col = np.rint(stars.column).astype(int) - stamp.corner[0]
-        row = np.rint(stars.row).astype(int) - stamp.corner[1]
-        inside = (row >= 0) & (row < mask.shape[0]) & (col >= 0) & (col < mask.shape[1])
-        inside[inside] = mask[row[inside], col[inside]]
-        total = float((10 ** (-0.4 * stars.tmag[inside])).sum())
-        return max(0.0, 1.0 - 10 ** (-0.4 * target.tmag) / total) if total > 0 else float("nan")
-    if settings.aperture_kind == "pipeline" and target.crowdsap is not None:
+        return ap_cont(target.tmag, stars.tmag[stars_in(choice.mask, stamp.corner, stars.column, stars.row)])
+    if choice.kind == "pipeline" and target.crowdsap is not None:
         return 1.0 - target.crowdsap
     return float("nan")
 
 
+def _crowding(choice: Choice, target: Target, stars: Surroundings | None, stamp: Stamp) -> Crowding:
+    index = None if stars is None or target.tic is None else stars.index(int(target.tic))
+    if stars is not None and index is not None and stars.responses:
+        return crowding(choice.mask, stamp.corner, stars, index)
+    if choice.kind == "pipeline":
+        nan = float("nan")
+        return Crowding(
+            nan if target.crowdsap is None else target.crowdsap, nan if target.flfrcsap is None else target.flfrcsap
+        )
+    return UNKNOWN
+
+
 def _sample(
     stamp: Stamp,
+    target: Target,
+    stars: Surroundings | None,
+    settings: Settings,
+    choice: Choice,
     light: Extraction,
     good: NDArray[np.bool_],
-    mask: NDArray[np.bool_],
     image: NDArray[np.float64],
-    contamination: float,
 ) -> Sample:
     use = np.flatnonzero(good & np.isfinite(light.flux) & (light.pixel_quality & _UNUSABLE == 0))
     spacecraft = (stamp.time - stamp.timecorr)[use]
     if (np.diff(spacecraft) < 0).any():
         order = np.argsort(spacecraft, kind="stable")
         use, spacecraft = use[order], spacecraft[order]
+    crowd = _crowding(choice, target, stars, stamp)
     return Sample(
         time=np.asarray(spacecraft, dtype=np.float64),
         cadenceno=np.asarray(stamp.cadenceno)[use],
@@ -183,10 +195,47 @@ def _sample(
         flux_err=light.flux_err[use],
         centroid=light.centroid[use],
         cadence=stamp.cadence,
-        mask=mask,
+        mask=choice.mask,
         mean_image=image,
-        contamination=contamination,
+        contamination=_contamination(choice, target, stars, stamp),
+        crowdsap=crowd.crowdsap,
+        flfrcsap=crowd.flfrcsap,
+        expected=_expected(light, use, choice, target, crowd, stamp, settings.zero_point),
     )
+
+
+def _expected(
+    light: Extraction,
+    use: NDArray[np.int64],
+    choice: Choice,
+    target: Target,
+    crowd: Crowding,
+    stamp: Stamp,
+    zero_point: float,
+) -> float:
+    """Noise to expect in one hour, e-/s: that of the star's magnitude in this mask, or of its flux as measured."""
+    if not use.size:
+        return float("nan")
+    promised = target.expected_flux(zero_point)
+    if promised is None or not (crowd.flfrcsap > 0 and crowd.crowdsap > 0):
+        own, others = float(np.median(light.flux[use])), 0.0
+    else:
+        own = promised * crowd.flfrcsap
+        others = own * (1.0 / crowd.crowdsap - 1.0)
+    background = light.background[use]
+    background = background[np.isfinite(background)]
+    pixels = int(choice.mask.sum())
+    sky = max(float(np.median(background)), 0.0) / pixels if background.size else 0.0
+    noise = expected_noise(own, pixels, sky, neighbours=others, mitigated=stamp.cadence > _MITIGATED)
+    return float(noise) * own * 1e-6
+
+
+def _corrected(light: Extraction, sample: Sample, good: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    if not (np.isfinite(sample.crowdsap) and sample.flfrcsap > 0):
+        return {}
+    usable = good & (light.pixel_quality & _UNUSABLE == 0)
+    flux, error = corrected_flux(light.flux, light.flux_err, sample.crowdsap, sample.flfrcsap, usable)
+    return {"FLUX_DECONTAM": flux, "FLUX_DECONTAM_ERR": error}
 
 
 def _columns(stamp: Stamp, light: Extraction) -> dict[str, NDArray[Any]]:

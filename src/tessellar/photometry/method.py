@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -17,14 +17,24 @@ if TYPE_CHECKING:
     from tessellar.pixels import Stamp, Surroundings
 
 
+APERTURES: Mapping[str, str] = {
+    "default": "pipeline where the stamp has it for this star, else watershed where it saturates, else optimal",
+    "pipeline": "the mission's own, bit 2 of APERTURE",
+    "threshold": "bright connected pixels at the star (`threshold_mask`)",
+    "watershed": "bright pixels of the mean image, grouped and divided between the stars (`find_regions`)",
+    "optimal": "the pixels with the least noise, from response, neighbours and sky (`choose_apertures`)",
+}
+"""Kinds of apertures, by the names that `Settings.aperture` takes."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Settings:
     """What a user can choose; it goes into the provenance of every light curve.
 
     Parameters
     ----------
-    aperture : {"pipeline", "threshold"} or array (rows, cols)
-        Which pixels to add up; anything but 0 in an array is added.
+    aperture : {"default", "pipeline", "threshold", "watershed", "optimal"} or array (rows, cols)
+        Which pixels to add up; anything but 0 in an array is added. See `APERTURES` for what the words mean.
     quality : str
         Name of a mask of `tessellar.mission.flags`: cadences with one of its flags stay in the light curve, but
         neither metrics nor the mean image use them.
@@ -43,7 +53,7 @@ class Settings:
         If a value is impossible.
     """
 
-    aperture: str | NDArray[Any] = "pipeline"
+    aperture: str | NDArray[Any] = "default"
     quality: str = "default"
     sigma: float = 3.0
     missing: str = "nan"
@@ -53,8 +63,10 @@ class Settings:
     def __post_init__(self) -> None:
         from tessellar.mission.flags import MASKS
 
-        if isinstance(self.aperture, str) and self.aperture not in ("pipeline", "threshold"):
-            raise InputError(f"no aperture is called {self.aperture!r}: choose pipeline or threshold, or give a mask")
+        if isinstance(self.aperture, str) and self.aperture not in APERTURES:
+            raise InputError(
+                f"no aperture is called {self.aperture!r}: choose one of {', '.join(APERTURES)}, or give a mask"
+            )
         if self.quality not in MASKS:
             raise InputError(f"no quality mask is called {self.quality!r}: choose one of {', '.join(MASKS)}")
         if self.missing not in ("nan", "partial"):
@@ -64,7 +76,7 @@ class Settings:
 
     @property
     def aperture_kind(self) -> str:
-        """``pipeline``, ``threshold`` or ``mask``."""
+        """A name of `APERTURES`, or ``mask``."""
         return self.aperture if isinstance(self.aperture, str) else "mask"
 
     def as_record(self) -> dict[str, str | float]:

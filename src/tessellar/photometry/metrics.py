@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.photometry.cdpp import DURATIONS, cdpp, flattened
 from tessellar.photometry.masks import MAD_TO_SIGMA
 
 _Floats = NDArray[np.float64]
@@ -46,6 +47,10 @@ class Sample:
     mask: NDArray[np.bool_]
     mean_image: _Floats
     contamination: float = float("nan")
+    crowdsap: float = float("nan")
+    flfrcsap: float = float("nan")
+    expected: float = float("nan")
+    """Noise to expect of the flux in one hour, e-/s."""
 
     @cached_property
     def mean_flux(self) -> float:
@@ -58,6 +63,11 @@ class Sample:
         if not self.mean_flux > 0:
             return np.full_like(self.flux, np.nan)
         return np.asarray(self.flux / self.mean_flux - 1.0)
+
+    @cached_property
+    def flat(self) -> tuple[NDArray[np.int64], _Floats]:
+        """Relative flux without what is slower than two days: places on the grid of cadences, and what is left."""
+        return flattened(self.time, self.relative, self.cadence)
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,32 @@ def _edge_flux(sample: Sample) -> float:
     return float(np.nansum(sample.mean_image[sample.mask & border]))
 
 
+def _cdpp(hours: float) -> Callable[[Sample], float]:
+    return lambda sample: cdpp(*sample.flat, sample.cadence, hours)
+
+
+def _expected(sample: Sample) -> float:
+    return 1e6 * sample.expected / sample.mean_flux if sample.mean_flux > 0 else float("nan")
+
+
+def _noise_ratio(sample: Sample) -> float:
+    expected = _expected(sample)
+    return _cdpp(1.0)(sample) / expected if expected > 0 else float("nan")
+
+
+def _cdpp_metric(hours: float) -> Metric:
+    told = f"{hours:.1f}"
+    return Metric(
+        f"cdpp_{told.replace('.', '_')}", f"CDPP{told.replace('.', '_')}", "ppm", f"[ppm] noise on {told} h, see docs",
+        f"Noise on {told} hours: 1.168 times the robust standard deviation (1.4826 MAD from the median) of the running "
+        f"means of f over {told} h that hold at least 80 % of their cadences. Of f, a parabola fitted to the 2 days "
+        "about each cadence was subtracted (Savitzky-Golay, not across gaps of 0.5 d or more), and cadences off by "
+        "more than 5 robust standard deviations were left out. 1.168 is what filter and box take of a transit as long "
+        "as the box (Gilliland et al. 2011). NaN where a cadence is longer, or fewer than 3 windows would fit.",
+        _cdpp(hours),
+    )  # fmt: skip
+
+
 def _centre(axis: int) -> Callable[[Sample], float]:
     def compute(sample: Sample) -> float:
         values = sample.centroid[:, axis]
@@ -183,6 +219,23 @@ _ALL = (
            "which holds for the pipeline's aperture only; with a star list, 1 - 10^(-0.4 tmag) / sum "
            "10^(-0.4 tmag_i) over the stars whose pixel is in the aperture. NaN where neither is known.",
            lambda sample: sample.contamination),
+    Metric("crowdsap", "CROWDSAP", "", "target flux / flux of all stars, in aperture",
+           "Light of the target over the light of all stars, both in the aperture: from the pixel response and the "
+           "catalogue; for the pipeline's aperture without these, as the input's header has it.",
+           lambda sample: sample.crowdsap),
+    Metric("flfrcsap", "FLFRCSAP", "", "fraction of target flux in the aperture",
+           "Light of the target in the aperture over all light of the target; from where CROWDSAP is.",
+           lambda sample: sample.flfrcsap),
+    *(_cdpp_metric(hours) for hours in DURATIONS),
+    Metric("noise_expected", "NOISEEXP", "ppm", "[ppm] 1-h noise of photons and reading",
+           "Noise that photons and reading leave in FLUX in one hour, over mean_flux: sqrt((S + N + n (B + RN^2 / 1.98 "
+           "s)) / t). S is the star's light in the aperture as its magnitude and FLFRCSAP promise it, N that of its "
+           "neighbours by CROWDSAP (both as measured where they are not known), n the pixels, B the sky in each, RN 10 "
+           "e-, and t the time that the noise of an hour is worth: 3600 s x 0.99, x 0.949 where cosmic rays are "
+           "mitigated on board.", _expected),
+    Metric("noise_ratio", "NOISERAT", "", "CDPP1_0 / NOISEEXP; 1.17 at the limit",
+           "CDPP1_0 over NOISEEXP: how far the star is from the limit of photons and reading. White noise at the limit "
+           "gives 1.17 by the definition of CDPP.", _noise_ratio),
 )  # fmt: skip
 
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}

@@ -6,8 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tessellar.mission.ccd import FIRST_ROW, LAST_ROW
+from tessellar.photometry.expected import mask_size_bounds
 from tessellar.photometry.metrics import METRICS, Sample
 from tessellar.photometry.status import STATUS
+from tessellar.photometry.watershed import SATURATED
 
 if TYPE_CHECKING:
     from tessellar.photometry.target import Target
@@ -28,12 +34,18 @@ class Finding:
     reason: str
 
 
+# Part of the light in an aperture that must be the target's.
+OWN_SHARE = 0.5
+# Part of a stamp's collected pixels above which an aperture has swallowed it.
+_EVERYTHING = 0.9
+
+
 def findings(sample: Sample, target: Target, zero_point: float) -> Iterator[Finding]:
     """Look at a light curve as a sceptic would.
 
     ERROR: no good cadence; median flux not positive and T < 10. WARNING: median flux not positive; flux more than
     10 times above or below ``10**(-0.4 (T - zero_point))``; no uncertainties; more than 5 % of the flux in mask pixels
-    on the stamp's border.
+    on the stamp's border; less than half of the light in the aperture the target's.
 
     Parameters
     ----------
@@ -62,3 +74,57 @@ def findings(sample: Sample, target: Target, zero_point: float) -> Iterator[Find
     edge = METRICS["edge_flux"].compute(sample) / flux if flux > 0 else 0.0
     if edge > EDGE_FRACTION:
         yield Finding(STATUS.WARNING, f"{edge:.0%} of the flux is on the stamp's border: light is lost there")
+    if sample.crowdsap < OWN_SHARE:
+        yield Finding(STATUS.WARNING, f"only {sample.crowdsap:.0%} of the light in the aperture is the target's")
+
+
+def aperture_findings(
+    mask: NDArray[np.bool_],
+    image: NDArray[np.float64],
+    *,
+    kind: str,
+    corner: tuple[int, int],
+    tmag: float | None,
+    frames: bool,
+) -> Iterator[Finding]:
+    """Look at an aperture as a sceptic would.
+
+    ERROR: no pixel, or every pixel that has a value. WARNING: nine tenths of these; saturated pixels at the border of
+    the stamp or at either end of a CCD column, over which their charge is lost; of masks found in the image
+    (threshold, watershed) also sizes that TASOC's data validation would not accept for the magnitude
+    (`tessellar.photometry.expected.mask_size_bounds`).
+
+    Parameters
+    ----------
+    mask : boolean array (rows, cols)
+    image : array (rows, cols)
+        Mean image of the good cadences, e-/s.
+    kind : str
+        Of the aperture, as `tessellar.photometry.choosing.Choice` has it.
+    corner : (int, int)
+        CCD column and row of pixel [0, 0], 1-based.
+    tmag : float or None
+    frames : bool
+        Whether the pixels come from full-frame images: their masks may be larger than those of target pixel files.
+    """
+    there = np.isfinite(image)
+    size, all_there = int(mask.sum()), int(there.sum())
+    if size == 0 or (size >= all_there and all_there > 1 and not (there & ~mask).any()):
+        what = "no pixel" if size == 0 else f"every pixel that has a value ({size})"
+        yield Finding(STATUS.ERROR, f"the aperture is {what}: it tells no star from its surroundings")
+        return
+    if size > _EVERYTHING * all_there:
+        yield Finding(STATUS.WARNING, f"the aperture is {size} of the {all_there} pixels that have a value")
+    with np.errstate(invalid="ignore"):
+        full = mask & (image > SATURATED)
+    ends = [(0, corner[1] <= FIRST_ROW), (-1, corner[1] + mask.shape[0] - 1 >= LAST_ROW)]
+    for line, at_the_end in ends:
+        if not full[line].any():
+            continue
+        where = "the end of its CCD column" if at_the_end else "the border of the stamp"
+        yield Finding(STATUS.WARNING, f"the star's charge bleeds to {where}, and is lost beyond it")
+    if tmag is not None and kind in ("threshold", "watershed"):
+        least, most = mask_size_bounds(tmag, "ffi" if frames else "tpf")
+        if not least <= size <= most:
+            word = f"fewer than {least:.0f}" if size < least else f"more than {most:.0f}"
+            yield Finding(STATUS.WARNING, f"the mask of {size} pixels has {word}, unusual for Tmag {tmag:.2f}")

@@ -295,8 +295,8 @@ class StampScene:
 
     @property
     def header(self) -> Mapping[str, Any]:
-        """Keywords of the file's primary header."""
-        return dict(self.tpf.header)
+        """Keywords of the file, of its table and its primary header."""
+        return {**self.tpf.table_keys, **dict(self.tpf.header)}
 
     @property
     def wcs(self) -> WCS | None:
@@ -334,7 +334,7 @@ class StampScene:
                 "no catalogue of its stars is known" if self.stars is None else f"nor one of {len(self.stars)} stars"
             )
             raise InputError(f"{TIC(tic)} is not the star of {self.origin}, {known} on and about it")
-        return _from(self.stars, index)
+        return replace(_from(self.stars, index), secondary=True)
 
     def stamp_size(self, target: Target) -> tuple[int, int]:
         """Rows and columns of the file's stamp."""
@@ -390,13 +390,14 @@ class StampScene:
 
 def target_of(tpf: TargetPixelFile) -> Target:
     """What the headers of a target pixel file tell of its star."""
-    crowdsap = tpf.table_keys.get("CROWDSAP")
+    crowdsap, flfrcsap = (tpf.table_keys.get(key) for key in ("CROWDSAP", "FLFRCSAP"))
     return Target(
         tic=tpf.tic,
         tmag=_known(tpf.tmag),
         ra=_known(tpf.ra),
         dec=_known(tpf.dec),
         crowdsap=_known(crowdsap) if isinstance(crowdsap, int | float) else None,
+        flfrcsap=_known(flfrcsap) if isinstance(flfrcsap, int | float) else None,
     )
 
 
@@ -408,8 +409,10 @@ def _with_place(target: Target, stars: StarField | None, index: int | None) -> T
 
 
 def _from(stars: StarField, index: int) -> Target:
-    known = {name: float(getattr(stars, name)[index]) for name in ("tmag", "ra", "dec", "column", "row")}
-    return Target(tic=TIC(int(stars.tic[index])), **known)
+    tmag, ra, dec, column, row = (
+        float(getattr(stars, name)[index]) for name in ("tmag", "ra", "dec", "column", "row")
+    )
+    return Target(tic=TIC(int(stars.tic[index])), tmag=tmag, ra=ra, dec=dec, column=column, row=row)
 
 
 def _index(stars: StarField, tic: int | TIC | None) -> int | None:

@@ -27,6 +27,10 @@ class Target:
         1-based CCD pixels. Found with the stamp's WCS from `ra` and `dec` if not given.
     crowdsap : float, optional
         Fraction of the flux in the *pipeline's* aperture that is the star's own (CROWDSAP of SPOC headers).
+    flfrcsap : float, optional
+        Fraction of the star's flux that is in it (FLFRCSAP).
+    secondary : bool
+        The pixels are those of another star's file: the pipeline's aperture in it is not this star's.
 
     Examples
     --------
@@ -43,6 +47,8 @@ class Target:
     column: float | None = None
     row: float | None = None
     crowdsap: float | None = None
+    flfrcsap: float | None = None
+    secondary: bool = False
 
     def expected_flux(self, zero_point: float = ZERO_POINT) -> float | None:
         """Flux in e-/s that its magnitude promises, 10**(-0.4 (tmag - zero_point)), or None without a magnitude."""
