@@ -49,3 +49,7 @@ class PixelQuality(IntFlag):
     """No pixel of the mask has positive flux, so MOM_CENTR1 and MOM_CENTR2 are NaN."""
     ALL_MISSING = 16
     """No pixel of the mask has a value."""
+    BACKGROUND_JUMP = 32
+    """The background jumped in a pixel of the mask (`tessellar.pixels.PixelFlag`); the flux may have a step."""
+    EXCLUDED = 64
+    """A pixel of the mask is one that the mission's table of exclusions names."""
