@@ -125,10 +125,13 @@ class SpacecraftPosition:
         (array, array)
             To add to the time at the spacecraft, days; and its 1-sigma error, seconds.
         """
-        when = np.atleast_1d(np.asarray(time, dtype=np.float64))
+        return along(self.place(time), ra, dec), self.error(time, ra, dec)
+
+    def error(self, time: ArrayLike, ra: float, dec: float) -> Array:
+        """1-sigma error of the correction of a star at BTJD (n,), seconds."""
         direction = unit_vector(ra, dec)
         error = np.sqrt(np.einsum("nij,i,j->n", self.covariance, direction, direction))
-        return along(self.place(when), ra, dec), np.interp(when, self.time, error)
+        return np.asarray(np.interp(np.atleast_1d(np.asarray(time, dtype=np.float64)), self.time, error))
 
     def place(self, time: ArrayLike) -> Array:
         """Place of the spacecraft from the barycentre, ICRS axes, light-seconds, at BTJD (n,): (n, 3)."""

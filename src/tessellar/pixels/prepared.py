@@ -31,6 +31,7 @@ from tessellar.pixels.timing import star_times
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
+    from tessellar.mission.barycentre import SpacecraftPosition
     from tessellar.mission.tangent import Plane
     from tessellar.pixels.badtimes import BadTime
 
@@ -240,9 +241,18 @@ class PreparedField(FrameSeries):
             responses=self.responses,
         )
 
+    @cached_property
+    def spacecraft_place(self) -> NDArray[np.float64]:
+        """Place of the spacecraft in each frame from the barycentre, ICRS axes, light-seconds, (n, 3)."""
+        return self._spacecraft.place(self.time - self.timecorr)
+
     def star_times(self, ra: float, dec: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Times of one star: BTJD, its barycentric correction (days), and the 1-sigma error of that (seconds)."""
-        return star_times(self, self._file.spacecraft(), ra, dec)
+        return star_times(self, self._spacecraft, ra, dec, self.spacecraft_place)
+
+    @cached_property
+    def _spacecraft(self) -> SpacecraftPosition:
+        return self._file.spacecraft()
 
     def _spans(self, rows: Span, cols: Span) -> tuple[tuple[int, int], tuple[int, int]]:
         """First and last column, and row, of a window, all there are where they are not given."""

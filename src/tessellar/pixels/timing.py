@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.mission.barycentre import SpacecraftPosition, WrittenCorrection
+from tessellar.mission.barycentre import SpacecraftPosition, WrittenCorrection, along
 from tessellar.mission.offsets import TimeOffset, time_offset
 
 if TYPE_CHECKING:
@@ -85,9 +85,22 @@ def spacecraft_of(frames: FrameSeries, plane: Plane, stars: Iterable[TimeSeries]
 
 
 def star_times(
-    frames: FrameSeries, spacecraft: SpacecraftPosition, ra: float, dec: float
+    frames: FrameSeries,
+    spacecraft: SpacecraftPosition,
+    ra: float,
+    dec: float,
+    place: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Times of one star in frames.
+
+    Parameters
+    ----------
+    frames : FrameSeries
+    spacecraft : SpacecraftPosition
+    ra, dec : float
+        ICRS degrees.
+    place : array (n, 3), optional
+        What `spacecraft.place` is in the frames, where it is known already: it takes longer than all else.
 
     Returns
     -------
@@ -96,5 +109,6 @@ def star_times(
         the correction (seconds).
     """
     at_spacecraft = frames.time - frames.timecorr
-    correction, error = spacecraft.correction(at_spacecraft, ra, dec)
+    correction = along(spacecraft.place(at_spacecraft) if place is None else place, ra, dec)
+    error = spacecraft.error(at_spacecraft, ra, dec)
     return at_spacecraft + correction, correction, error
