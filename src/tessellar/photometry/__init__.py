@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tessellar.photometry.aperture import AperturePhotometry
 from tessellar.photometry.auto import AutoPhotometry
+from tessellar.photometry.base import BasePhotometry, load_settings
+from tessellar.photometry.drawing import StampPSF
 from tessellar.photometry.extraction import Extraction, extract, local_sky
 from tessellar.photometry.halo import HaloPhotometry
 from tessellar.photometry.limits import StampLimits, stamp_size
@@ -29,6 +31,7 @@ __all__ = [
     "ZERO_POINT",
     "AperturePhotometry",
     "AutoPhotometry",
+    "BasePhotometry",
     "Extraction",
     "FieldScene",
     "HaloPhotometry",
@@ -41,6 +44,7 @@ __all__ = [
     "Settings",
     "StampGrowth",
     "StampLimits",
+    "StampPSF",
     "StampScene",
     "Target",
     "WeightMap",
@@ -51,6 +55,7 @@ __all__ = [
     "get_method",
     "hour_bins",
     "load_mask",
+    "load_settings",
     "local_sky",
     "measure",
     "measure_in",

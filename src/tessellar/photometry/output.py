@@ -108,7 +108,7 @@ def file_name(result: Result) -> str:
         tic=int(result.target.tic),
         sector=result.stamp.field.sector,
         cadence=result.stamp.cadence,
-        version="v1",
+        version=f"v{result.cards.get('VERSION', (1,))[0]}",
         product=f"{name_token(result)}-lc",
     )
 
