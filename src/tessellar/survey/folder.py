@@ -1,0 +1,106 @@
+"""Where a survey keeps what it makes: the folder ``survey`` beside the pixels."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tessellar.errors import StoreError
+from tessellar.products.filing import translated
+from tessellar.survey.ledger import NAME, FieldRow
+
+_FOLDER = "survey"
+
+
+@dataclass(frozen=True)
+class SurveyFolder:
+    """The files of one survey.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the pixels.
+    """
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where all of them are."""
+        return self.root / _FOLDER
+
+    @property
+    def ledger(self) -> Path:
+        """The to-do list, and what came of it."""
+        return self.folder / NAME
+
+    def store(self, field: FieldRow) -> Path:
+        """Light curves of a field."""
+        return self.folder / f"{field.name}.lc.h5"
+
+    def part(self, task: int) -> Path:
+        """What a task gave, until the writer has put it into the store."""
+        return self.folder / "parts" / f"task-{task:06d}.npz"
+
+    def page(self, field: FieldRow) -> Path:
+        """The page of a field."""
+        return self.folder / f"{field.name}.html"
+
+    def name_of(self, path: Path) -> str:
+        """How the ledger calls a file: by its way from the root, where it is below that."""
+        whole = path.absolute()
+        return str(whole.relative_to(self.root.absolute()) if whole.is_relative_to(self.root.absolute()) else whole)
+
+    def path_of(self, name: str) -> Path:
+        """The file of a name of the ledger."""
+        return self.root.absolute() / name
+
+    def hdf5_files(self) -> list[Path]:
+        """HDF5 files in the root and below it that may be prepared fields."""
+        found = []
+        for where, folders, names in os.walk(self.root):
+            at_root = Path(where) == self.root
+            folders[:] = sorted(
+                each for each in folders if not each.startswith(".") and not (at_root and each == _FOLDER)
+            )
+            found += [Path(where, each) for each in sorted(names) if each.endswith((".h5", ".hdf5")) and each[0] != "."]
+        return found
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only one that works here; whoever is killed lets go.
+
+        Raises
+        ------
+        StoreError
+            If another process works here.
+        """
+        with translated(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            stream = (self.folder / "lock").open("a+")
+        with stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                stream.seek(0)
+                who = stream.read().strip() or "another process"
+                raise StoreError(f"{self.folder}: {who} works here; wait for it, or stop it") from error
+            stream.truncate(0)
+            stream.write(f"process {os.getpid()} on {socket.gethostname()}")
+            stream.flush()
+            yield
+
+    def clear(self) -> None:
+        """Throw away all that an earlier survey left, but for the lock."""
+        if not self.folder.is_dir():
+            return
+        shutil.rmtree(self.folder / "parts", ignore_errors=True)
+        for path in self.folder.iterdir():
+            if path.name.startswith(NAME) or ".lc.h5" in path.name or path.suffix == ".html":
+                path.unlink()

@@ -1,0 +1,107 @@
+"""Putting what tasks gave into the stores of light curves, one a field, in the order of the list.
+
+Parts wait until all before them have been put in, or have been given up: whatever the order in
+which they come, the store is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tessellar.photometry.engine import BandCurves
+from tessellar.pixels import AperturePixel
+from tessellar.products import LightCurveStore
+from tessellar.products.starimages import StarImages
+from tessellar.survey.folder import SurveyFolder
+from tessellar.survey.ledger import FieldRow
+from tessellar.survey.outcomes import PartFile
+
+_MASKED = np.int32(AperturePixel.COLLECTED | AperturePixel.PHOTOMETRY | AperturePixel.CENTROID)
+
+
+@dataclass
+class Storage:
+    """The store of one field.
+
+    Parameters
+    ----------
+    place : SurveyFolder
+    field : FieldRow
+    """
+
+    place: SurveyFolder
+    field: FieldRow
+
+    def put(self, part: PartFile) -> None:
+        """Put a part's light curves into the store: stars that are there already are left as they are.
+
+        Raises
+        ------
+        NoSpace, NoPermission, StoreError
+            If it cannot be written; nothing of the block that failed is in it then.
+        """
+        store = self._open()
+        try:
+            for method in part.methods():
+                curves, images = part.curves(method), part.images(method)
+                if images is None and "mask" in curves.table:
+                    images = mask_images(curves)
+                table = {name: values for name, values in curves.table.items() if np.ndim(values) == 1}
+                store.append(method, curves.tic, curves.columns, table, images=images, skip_known=True)
+        finally:
+            store.close()
+
+    def _open(self) -> LightCurveStore:
+        path = self.place.store(self.field)
+        if path.exists():
+            return LightCurveStore(path)
+        made = self._of_frames() if self.field.kind == "ffi" else self._of_target_file()
+        return LightCurveStore.create(path, field=self.field.field, cadence=self.field.cadence, **made)
+
+    def _of_frames(self) -> dict[str, Any]:
+        from tessellar.photometry import FieldScene
+        from tessellar.pixels import PreparedField
+        from tessellar.pixels.preparedfile import PreparedFile
+
+        path = self.place.path_of(self.field.path)
+        prepared = PreparedField(path)
+        about = {name: value for name, value in FieldScene(prepared).about.items() if value is not None}
+        return {
+            "time": prepared.time, "timecorr": prepared.timecorr, "cadenceno": prepared.cadenceno,
+            "quality": prepared.quality,
+            "position": PreparedFile(path).spacecraft().place(prepared.time - prepared.timecorr),
+            "kernels": prepared.pointing.filled_kernels(), "meta": {**about, "source": "ffi"},
+        }  # fmt: skip
+
+    def _of_target_file(self) -> dict[str, Any]:
+        from tessellar.photometry.scene import StampScene
+        from tessellar.products import read_target_pixels
+
+        model = read_target_pixels(self.place.path_of(self.field.path))
+        about = {name: value for name, value in StampScene(model).about.items() if value is not None}
+        return {
+            "time": model.btjd, "timecorr": model.timecorr, "cadenceno": model.cadenceno, "quality": model.quality,
+            "meta": {**about, "source": "tpf"},
+        }  # fmt: skip
+
+
+def mask_images(curves: BandCurves) -> list[StarImages]:
+    """Apertures of a band's stars as images: boxes of pixels, cut to their masks."""
+    columns, rows = (np.asarray(curves.table[name], dtype=np.int64) for name in ("mask_column", "mask_row"))
+    return [
+        _cut(mask, int(column), int(row))
+        for mask, column, row in zip(np.asarray(curves.table["mask"], dtype=bool), columns, rows, strict=True)
+    ]
+
+
+def _cut(mask: NDArray[np.bool_], column: int, row: int) -> StarImages:
+    down, across = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(down):
+        return StarImages(corner=(column, row), aperture=np.ones((1, 1), dtype=np.int32))
+    cut = mask[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+    flags = np.where(cut, _MASKED, np.int32(AperturePixel.COLLECTED))
+    return StarImages(corner=(column + int(across[0]), row + int(down[0])), aperture=flags)

@@ -1,0 +1,70 @@
+"""Work that takes no time, and goes wrong as told: what tests of running hand to workers.
+
+A file ``faults.json`` in the folder says what happens to which task: ``{"3": {"how": "kill", "times": 1}}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tessellar.errors import Corrupt
+from tessellar.photometry import STATUS
+from tessellar.photometry.engine import BandCurves
+from tessellar.pixels import PreparedField
+from tessellar.survey.outcomes import METRIC_NAMES, Outcome, Part
+from tessellar.survey.tasks import Task
+
+MEASURE = "tests.survey.fakework:measure"
+
+
+def measure(task: Task) -> Part:
+    _go_wrong(task)
+    count = len(PreparedField(task.path))
+    tics = [star.tic for star in task.stars]
+    flux = np.stack([np.random.default_rng(tic).normal(100, 1, count) for tic in tics]).astype(np.float32)
+    good = np.array([tic % 7 != 0 for tic in tics])
+    outcomes = []
+    for star, fine in zip(task.stars, good, strict=True):
+        metrics = tuple(float(star.tic % 100) if name == "mean_flux" else float("nan") for name in METRIC_NAMES)
+        status = STATUS.OK if fine else STATUS.ERROR
+        # Every star holds the next one of its task in its mask.
+        place = tics.index(star.tic)
+        sharing = tuple(tics[place + 1 : place + 2]) if star.tic % 5 == 0 else ()
+        outcomes.append(Outcome(star.priority, "aperture", status, "" if fine else "no pixels", metrics, sharing))
+    table = {"ra": np.zeros(len(tics)), "dec": np.zeros(len(tics)), "tmag": np.array([s.tmag for s in task.stars])}
+    curves = BandCurves(
+        tic=np.array(tics)[good],
+        columns={"FLUX": flux[good], "FLUX_ERR": np.sqrt(np.abs(flux[good]))},
+        table={name: values[good] for name, values in table.items()},
+    )
+    return Part(tuple(outcomes), {"aperture": curves}, {})
+
+
+def _go_wrong(task: Task) -> None:
+    path = Path(task.folder) / "faults.json"
+    told = json.loads(path.read_text()) if path.exists() else {}
+    time.sleep(told.get("sleep", 0.0))
+    fault = told.get(str(task.number))
+    if fault is None:
+        return
+    tried = Path(task.folder) / f"tried-{task.number}"
+    tries = len(tried.read_text()) if tried.exists() else 0
+    if tries >= fault.get("times", 1_000):
+        return
+    with tried.open("a") as stream:
+        stream.write("x")
+    how = fault["how"]
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "memory":
+        np.ones(1 << 40)
+    if how == "corrupt":
+        raise Corrupt(f"frame-17.fits: cut short, in task {task.number}")
+    if how == "bug":
+        raise KeyError("surprise")
