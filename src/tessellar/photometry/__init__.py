@@ -9,11 +9,13 @@ from tessellar.photometry.drawing import StampPSF
 from tessellar.photometry.extraction import Extraction, extract, local_sky
 from tessellar.photometry.halo import HaloPhotometry
 from tessellar.photometry.limits import StampLimits, stamp_size
+from tessellar.photometry.linpsf import LinPSFPhotometry
 from tessellar.photometry.masks import check_mask, load_mask, pipeline_mask, threshold_mask
 from tessellar.photometry.measurement import measure, measure_in
 from tessellar.photometry.method import METHODS, PhotometryMethod, Settings, get_method
 from tessellar.photometry.metrics import METRICS, SAMPLE, Metric, Sample, compute_metrics, describe_metrics, hour_bins
 from tessellar.photometry.opening import open_scene
+from tessellar.photometry.psf import PSFPhotometry
 from tessellar.photometry.result import Result, StampGrowth, WeightMap
 from tessellar.photometry.scene import FieldScene, Scene, StampScene
 from tessellar.photometry.status import STATUS, PixelQuality
@@ -21,6 +23,8 @@ from tessellar.photometry.target import ZERO_POINT, Target
 
 METHODS.setdefault(AperturePhotometry.name, AperturePhotometry)
 METHODS.setdefault(HaloPhotometry.name, HaloPhotometry)
+METHODS.setdefault(LinPSFPhotometry.name, LinPSFPhotometry)
+METHODS.setdefault(PSFPhotometry.name, PSFPhotometry)
 METHODS.setdefault(AutoPhotometry.name, AutoPhotometry)
 
 __all__ = [
@@ -35,7 +39,9 @@ __all__ = [
     "Extraction",
     "FieldScene",
     "HaloPhotometry",
+    "LinPSFPhotometry",
     "Metric",
+    "PSFPhotometry",
     "PhotometryMethod",
     "PixelQuality",
     "Result",
