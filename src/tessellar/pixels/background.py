@@ -203,6 +203,17 @@ class Sky:
         share = (distance - places[below]) / (places[below + 1] - places[below])
         return below, np.clip(share, 0.0, 1.0).astype(np.float32)
 
+    def glow_of(self, rows: slice, cols: slice = slice(None)) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Between which knots of the glow pixels lie, 0-based slices: the knot below, -1 where there is no glow.
+
+        Counted with one knot at 2400 px, where the glow is 0, and one beyond the last, where it is as in the last;
+        and the share of the next knot.
+        """
+        across, along = self._square
+        distance = np.sqrt(along[rows][:, None] + across[cols][None, :])
+        below, share = self._knot(distance)
+        return np.where(distance > _GLOW_FROM, below, -1), share
+
     def _profile(
         self, work: NDArray[np.float32], usable: NDArray[np.bool_], nodes: NDArray[np.float32], reach: float | None
     ) -> NDArray[np.float32]:

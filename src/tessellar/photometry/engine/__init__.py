@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tessellar.photometry.engine.band import Band, BandCurves
+from tessellar.photometry.engine.measuring import band_rows, measure_band
 
-__all__ = ["Band", "BandCurves"]
+__all__ = ["Band", "BandCurves", "band_rows", "measure_band"]

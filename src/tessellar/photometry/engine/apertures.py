@@ -1,0 +1,158 @@
+"""Optimal apertures of all stars of a band: masks chosen together, light summed in one sweep over the pixels."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tessellar.photometry.engine.band import BandCurves
+from tessellar.photometry.engine.bulk import bulk_metrics
+from tessellar.photometry.engine.judging import judge
+from tessellar.photometry.engine.kernels import SUMS, compiled
+from tessellar.photometry.engine.light import star_skies
+from tessellar.photometry.engine.workers import Workers, parts
+from tessellar.photometry.optimal import Apertures, choose_apertures
+from tessellar.photometry.status import PixelQuality
+from tessellar.photometry.watershed import SATURATED_TMAG
+from tessellar.pixels.jumps import blocks_of
+
+if TYPE_CHECKING:
+    from tessellar.photometry.engine.bandsky import BandSky
+
+Float = NDArray[np.float32]
+
+# Stars that are summed at a time, and that a thread takes at a time.
+_CHUNK, _SHARE = 4096, 256
+
+
+def measure_apertures(scene: BandSky, workers: Workers) -> BandCurves:
+    """Light curves of the wanted stars of a band in their optimal apertures.
+
+    Masks are those of `tessellar.photometry.choose_apertures`, sums those of `tessellar.photometry.extract`.
+    """
+    found = apertures_of(scene)
+    count, frames = len(found), len(scene.good)
+    column = np.floor(scene.stars.column[scene.wanted] + 0.5)
+    row = np.floor(scene.stars.row[scene.wanted] + 0.5)
+    columns: dict[str, NDArray[Any]] = {
+        name: np.empty((count, frames), dtype=np.float32) for name in ("FLUX", "FLUX_ERR", "FLUX_BKG")
+    }
+    columns |= {name: np.empty((count, frames)) for name in ("MOM_CENTR1", "MOM_CENTR2")}
+    columns["PIXEL_QUALITY"] = np.zeros((count, frames), dtype=np.uint8)
+    sums = np.empty((len(SUMS), min(_CHUNK, count), frames), dtype=np.float32)
+    for part in parts(count, _CHUNK):
+        _measure_some(scene, found, part, column[part], row[part], sums, columns, workers)
+    stars = scene.stars
+    table: dict[str, NDArray[Any]] = {
+        name: getattr(stars, name)[scene.wanted] for name in ("ra", "dec", "tmag", "column", "row")
+    }
+    table |= {"mask_size": found.size, "crowdsap": found.crowdsap, "flfrcsap": found.flfrcsap}
+    field = scene.field
+    table |= bulk_metrics(
+        field.time - field.timecorr, field.cadenceno, field.cadence, scene.good, columns["FLUX"], columns["FLUX_ERR"],
+        workers.each,
+    )  # fmt: skip
+    for name, source in (("pos_column", "MOM_CENTR1"), ("pos_row", "MOM_CENTR2")):
+        table[name] = _medians(columns[source], scene.good)
+    doubts = {
+        "saturates and bleeds out of an optimal aperture": table["tmag"] <= SATURATED_TMAG,
+        "less than half of the light in the aperture is the target's": found.crowdsap < 0.5,
+    }
+    table["status"], table["reasons"] = judge(table, doubts)
+    tic = stars.tic[scene.wanted]
+    return BandCurves(tic=tic, columns=MappingProxyType(columns), table=MappingProxyType(table), apertures=found)
+
+
+def apertures_of(scene: BandSky) -> Apertures:
+    """The masks of the wanted stars."""
+    segments = scene.field.segments
+    response = scene.response(int(segments[len(segments) // 2]))
+    return choose_apertures(
+        scene.stars.column, scene.stars.row, scene.flux, response,
+        corner=scene.window.corner, shape=scene.window.shape, which=scene.wanted,
+        sky=np.maximum(scene.sky, 0.0), usable=scene.present,
+    )  # fmt: skip
+
+
+def _measure_some(
+    scene: BandSky,
+    found: Apertures,
+    part: slice,
+    column: NDArray[np.float64],
+    row: NDArray[np.float64],
+    sums: Float,
+    columns: dict[str, NDArray[Any]],
+    workers: Workers,
+) -> None:
+    window, field = scene.window, scene.field
+    star, up, right = np.nonzero(found.masks[part])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(star, minlength=part.stop - part.start))]).astype(np.int64)
+    rows, cols = found.bottom[part][star] + up, found.left[part][star] + right
+    indices = (rows - window.corner[1]) * window.shape[1] + cols - window.corner[0]
+    across, along = (cols - column[star]).astype(np.float32), (rows - row[star]).astype(np.float32)
+    arrays = window.pixels, indptr, indices.astype(np.int64), across, along
+    spans = [(share.start, share.stop) for share in parts(part.stop - part.start, _SHARE)]
+    out = sums[:, : part.stop - part.start]
+    workers.each(partial(_sum, arrays, out), spans)
+    (left, bottom) = field.corner
+    sky = star_skies(field, indptr, rows - bottom, cols - left)
+    flux, light, moment_x, moment_y, missing, _ = out
+    size = np.diff(indptr)[:, None]
+    gaps = (missing > 0) | (size == 0)
+    bits = np.where(gaps, np.uint8(PixelQuality.MISSING_PIXEL), np.uint8(0))
+    bits |= np.where(missing >= size, np.uint8(PixelQuality.ALL_MISSING), np.uint8(0))
+    flux[gaps] = np.nan
+    columns["FLUX"][part], columns["FLUX_BKG"][part] = flux, sky
+    read = np.bincount(star, scene.noise.read[cols - left], part.stop - part.start).astype(np.float32)
+    variance = np.maximum(flux + np.nan_to_num(sky), 0.0)
+    variance += read[:, None]
+    variance /= np.float32(scene.noise.time)
+    columns["FLUX_ERR"][part] = np.sqrt(variance, out=variance)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for name, moment, place in (("MOM_CENTR1", moment_x, column), ("MOM_CENTR2", moment_y, row)):
+            centre = columns[name][part]
+            np.divide(moment, light, out=centre)
+            centre += place[:, None]
+            centre[gaps | ~(light > 0)] = np.nan
+    bits |= np.where(np.isfinite(columns["MOM_CENTR1"][part]), np.uint8(0), np.uint8(PixelQuality.MISSING_CENTROID))
+    bits |= np.where(np.isfinite(sky), np.uint8(0), np.uint8(PixelQuality.MISSING_BACKGROUND))
+    bits |= _jumps(scene, star, rows, cols, part.stop - part.start)
+    columns["PIXEL_QUALITY"][part] = bits
+
+
+def _sum(arrays: tuple[Any, ...], out: Float, first: int, last: int) -> None:
+    compiled("mask_sums")(*arrays, first, last, out)
+
+
+def _jumps(
+    scene: BandSky, star: NDArray[np.int64], rows: NDArray[np.int64], cols: NDArray[np.int64], count: int
+) -> NDArray[np.uint8]:
+    """Bit of background jumps, (stars, n): of all blocks that a mask has pixels in."""
+    series, (left, bottom) = scene.field.background, scene.field.corner
+    edges = blocks_of(series.sky.shape).edges
+    down = np.searchsorted(edges[0], rows - bottom, side="right") - 1
+    over = np.searchsorted(edges[1], cols - left, side="right") - 1
+    met = np.unique(np.column_stack([star, down, over]), axis=0)
+    jumped = series.jumps[:, met[:, 1], met[:, 2]]
+    bits = np.zeros((count, len(series)), dtype=np.uint8)
+    frame, which = np.nonzero(jumped)
+    bits[met[which, 0], frame] = np.uint8(PixelQuality.BACKGROUND_JUMP)
+    return bits
+
+
+def _medians(values: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Median of each row over the good cadences."""
+    out = np.full(len(values), np.nan)
+    for part in parts(len(values), _CHUNK):
+        some = values[part][:, good]
+        known = np.isfinite(some).any(axis=1)
+        if known.any():
+            broken = ~np.isfinite(some).all(axis=1) & known
+            whole = known & ~broken
+            out[part][whole] = np.median(some[whole], axis=1)
+            out[part][broken] = np.nanmedian(some[broken], axis=1) if broken.any() else np.nan
+    return out

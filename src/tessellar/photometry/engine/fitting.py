@@ -1,0 +1,240 @@
+"""Linear PSF photometry of all stars of a band, group of frames by group of frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tessellar.photometry.engine.band import BandCurves
+from tessellar.photometry.engine.bulk import bulk_metrics
+from tessellar.photometry.engine.grouping import Group, group_frames
+from tessellar.photometry.engine.judging import judge
+from tessellar.photometry.engine.light import star_skies
+from tessellar.photometry.engine.mending import Gaps, mend
+from tessellar.photometry.engine.solving import flux_errors, solve
+from tessellar.photometry.engine.system import Stars, System, build_system
+from tessellar.photometry.engine.workers import Workers, parts
+from tessellar.photometry.status import STATUS, PixelQuality
+from tessellar.pixels.movement import mapped
+from tessellar.pixels.response import add_stars, box_corners
+
+if TYPE_CHECKING:
+    from tessellar.photometry.engine.bandsky import BandSky
+
+Array = NDArray[np.float64]
+Float = NDArray[np.float32]
+
+# A target with a saturated pixel this near, px, is not fitted (as in `photometry.starfit`).
+_CORE = 1.5
+# Frames of a group that lie further apart are solved as several runs.
+_GAP = 32
+_MUCH_PRIOR, _LITTLE_LIGHT = 0.1, 0.8
+_CHUNK = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class _Curves:
+    """What is being filled: fluxes, errors and flags of the wanted stars."""
+
+    flux: Float
+    error: Float
+    bits: NDArray[np.uint8]
+
+
+def fit_stars(scene: BandSky, workers: Workers) -> BandCurves:
+    """Light curves of the wanted stars of a band, all stars fitted together.
+
+    Missing pixels of the band are 0 afterwards.
+    """
+    window, field = scene.window, scene.field
+    usable = window.exposed & np.isfinite(scene.kernels).all(axis=1)
+    used = scene.present & ~scene.saturated
+    gaps = Gaps.find(window.pixels, used.ravel(), np.flatnonzero(usable))
+    for part in parts(len(window.pixels), 65536):
+        np.nan_to_num(window.pixels[part], copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    weights = np.zeros(window.shape, dtype=np.float32)
+    np.divide(1.0, scene.variance, out=weights, where=used)
+    near = _touching(scene)
+    wanted = np.searchsorted(near, scene.wanted)
+    (left, bottom) = field.corner
+    column, row = (
+        np.floor(each[scene.wanted] + 0.5).astype(np.int64) for each in (scene.stars.column, scene.stars.row)
+    )
+    each = np.arange(len(wanted) + 1)
+    sky = star_skies(field, each, row - bottom, column - left)
+    made = _Curves(
+        np.full(sky.shape, np.nan, np.float32), np.full(sky.shape, np.nan, np.float32), np.zeros(sky.shape, np.uint8)
+    )
+    groups = group_frames(scene.kernels, field.segments, window.corner, window.shape, usable)
+    precision: Array | None = None
+    first: System | None = None
+    # The largest group decides which stars need a prior, so that none changes its terms within the sector.
+    for group in sorted(groups, key=lambda each: -len(each.frames)):
+        system = _system(scene, near, group, weights, precision, workers)
+        precision, first = system.precision, first or system
+        for frames in np.split(group.frames, np.flatnonzero(np.diff(group.frames) > _GAP) + 1):
+            _fit_run(scene, system, near, wanted, group, frames, gaps, sky, made, workers)
+    return _curves(scene, first, wanted, sky, made, weights, workers)
+
+
+def _touching(scene: BandSky) -> NDArray[np.int64]:
+    """Stars whose light falls on the pixels, wherever they have moved to."""
+    (left, bottom), (high, wide) = scene.window.corner, scene.window.shape
+    reach = scene.field.responses[0].reach + 1.5
+    near = (scene.stars.row > bottom - reach) & (scene.stars.row < bottom + high - 1 + reach)
+    near &= (scene.stars.column > left - reach) & (scene.stars.column < left + wide - 1 + reach)
+    near[scene.wanted] = True
+    return np.flatnonzero(near)
+
+
+def _system(
+    scene: BandSky, near: NDArray[np.int64], group: Group, weights: Float, precision: Array | None, workers: Workers
+) -> System:
+    column, row = mapped(group.kernel, scene.stars.column[near], scene.stars.row[near])
+    return build_system(
+        Stars(column, row, scene.flux[near]),
+        scene.response(group.segment),
+        scene.window.corner,
+        weights,
+        scene.variance,
+        level=float(np.median(scene.sky) + np.median(scene.noise.read)),
+        time=scene.noise.time,
+        expanded=group.expanded,
+        precision=precision,
+        threads=workers.threads,
+    )
+
+
+def _fit_run(
+    scene: BandSky,
+    system: System,
+    near: NDArray[np.int64],
+    wanted: NDArray[np.int64],
+    group: Group,
+    frames: NDArray[np.int64],
+    gaps: Gaps,
+    sky: Float,
+    made: _Curves,
+    workers: Workers,
+) -> None:
+    """Solve frames of one group that lie together in time."""
+    begin, end = int(frames[0]), int(frames[-1]) + 1
+    middle = np.array([scene.stars.column[near].mean(), scene.stars.row[near].mean()])
+    offsets = np.column_stack([scene.stars.column[near], scene.stars.row[near]]) - middle
+    offsets = offsets.astype(np.float32)
+    motion = np.zeros((6, end - begin), dtype=np.float32)
+    if group.expanded:
+        motion[:, frames - begin] = group.motion(scene.kernels[frames], middle)
+    pixels = scene.window.pixels
+    fluxes = solve(system, pixels, motion, offsets, begin, workers=workers)
+    shares: dict[int, Float] = {}
+    for frame in frames:
+        missing = gaps.of(int(frame))
+        if missing.size:
+            at = int(frame) - begin
+            solved = np.ascontiguousarray(fluxes[:, at : at + 1])
+            moves = np.ascontiguousarray(motion[:, at : at + 1])
+            response = scene.response(group.segment)
+            shares[int(frame)] = mend(system, response, pixels, moves, offsets, int(frame), missing, solved)[wanted]
+            fluxes[:, at] = solved[:, 0]
+    found = fluxes[wanted][:, frames - begin]
+    light = sky[:, frames]
+    mean = np.nanmean(sky[:, scene.good], axis=1) if scene.good.any() else np.nanmean(sky, axis=1)
+    error = flux_errors(system, found, np.where(np.isfinite(light), light, mean[:, None]), mean, wanted)
+    error[~np.isfinite(found)] = np.nan
+    made.flux[:, frames], made.error[:, frames] = found, error
+    for frame, share in shares.items():
+        # With less of its information a star's flux is less certain by the root of it.
+        made.error[:, frame] /= np.sqrt(np.maximum(share, 0.01))
+        made.bits[share < 1 - 1e-6, frame] |= np.uint8(PixelQuality.MISSING_PIXEL)
+
+
+def _curves(
+    scene: BandSky,
+    system: System | None,
+    wanted: NDArray[np.int64],
+    sky: Float,
+    made: _Curves,
+    weights: Float,
+    workers: Workers,
+) -> BandCurves:
+    stars, field = scene.stars, scene.field
+    saturated = _is_saturated(scene)
+    area, contamination, inside = _shape_of(scene, weights)
+    for values in (made.flux, made.error):
+        values[saturated] = np.nan
+    made.bits[~scene.window.exposed[None, :] & np.ones((len(saturated), 1), bool)] |= np.uint8(
+        PixelQuality.MISSING_PIXEL | PixelQuality.ALL_MISSING
+    )
+    moved = scene.moved()
+    columns: dict[str, NDArray[Any]] = {
+        "FLUX": made.flux,
+        "FLUX_ERR": made.error,
+        "FLUX_BKG": sky * area[:, None].astype(np.float32),
+        "MOM_CENTR1": moved[0] + stars.column[scene.wanted, None],
+        "MOM_CENTR2": moved[1] + stars.row[scene.wanted, None],
+        "PIXEL_QUALITY": made.bits,
+    }
+    table: dict[str, NDArray[Any]] = {
+        name: getattr(stars, name)[scene.wanted] for name in ("ra", "dec", "tmag", "column", "row")
+    }
+    prior = system.prior_weight[wanted] if system is not None else np.zeros(len(wanted))
+    table |= {"prior_weight": prior, "contamination": contamination}
+    table |= bulk_metrics(
+        field.time - field.timecorr, field.cadenceno, field.cadence, scene.good, made.flux, made.error, workers.each
+    )
+    for name, place, shift in (("pos_column", stars.column, moved[0]), ("pos_row", stars.row, moved[1])):
+        table[name] = place[scene.wanted] + np.median(shift[:, scene.good], axis=1) if scene.good.any() else place
+    doubts = {
+        "neighbours too near to be told apart: the flux is in part that of the catalogue": prior > _MUCH_PRIOR,
+        "little of the star's light falls on usable pixels": inside < _LITTLE_LIGHT,
+    }
+    status, reasons = judge(table, doubts)
+    status[saturated] = STATUS.SKIPPED
+    reasons[saturated] = "saturated: measure it with an aperture or its halo"
+    table |= {"status": status, "reasons": reasons}
+    tic = stars.tic[scene.wanted]
+    return BandCurves(tic=tic, columns=MappingProxyType(columns), table=MappingProxyType(table))
+
+
+def _is_saturated(scene: BandSky) -> NDArray[np.bool_]:
+    """Wanted stars that have a saturated pixel in their core."""
+    from scipy.spatial import cKDTree
+
+    rows, cols = np.nonzero(scene.saturated)
+    places = np.column_stack([scene.stars.column[scene.wanted], scene.stars.row[scene.wanted]])
+    if not rows.size or not len(places):
+        return np.zeros(len(places), dtype=bool)
+    full = np.column_stack([cols + scene.window.corner[0], rows + scene.window.corner[1]])
+    return np.asarray(cKDTree(full).query(places)[0] < _CORE)
+
+
+def _shape_of(scene: BandSky, weights: Float) -> tuple[Array, Array, Array]:
+    """Of the wanted stars: noise-equivalent area, share of others' light under the response, share on used pixels."""
+    response = scene.response(int(scene.field.segments[len(scene.field.segments) // 2]))
+    model = np.zeros(scene.window.shape)
+    for part in parts(len(scene.stars), _CHUNK):
+        place = scene.stars.column[part], scene.stars.row[part]
+        add_stars(model, scene.window.corner, *place, np.maximum(np.nan_to_num(scene.flux[part]), 0.0), response)
+    reach, side = response.reach, 2 * response.reach + 1
+    padded = np.pad(model, side)
+    counted = np.pad((weights > 0).astype(np.float32), side)
+    area, others, inside = (np.empty(len(scene.wanted)) for _ in range(3))
+    for part in parts(len(scene.wanted), _CHUNK):
+        chosen = scene.wanted[part]
+        column, row = scene.stars.column[chosen], scene.stars.row[chosen]
+        boxes = response.boxes(column, row)[:, 0].astype(np.float64)
+        bottom, left = box_corners(column, row, scene.window.corner, reach)
+        lines = bottom[:, None, None] + side + np.arange(side)[:, None]
+        places = left[:, None, None] + side + np.arange(side)[None, :]
+        squares = (boxes**2).sum(axis=(1, 2))
+        own = np.maximum(np.nan_to_num(scene.flux[chosen]), 0.0) * squares
+        total = (boxes * padded[lines, places]).sum(axis=(1, 2))
+        area[part] = boxes.sum(axis=(1, 2)) ** 2 / squares
+        others[part] = np.divide(np.maximum(total - own, 0.0), total, out=np.full(len(own), np.nan), where=total > 0)
+        inside[part] = (boxes * counted[lines, places]).sum(axis=(1, 2))
+    return area, others, inside
