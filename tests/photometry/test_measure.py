@@ -65,7 +65,8 @@ def test_the_file_says_all_that_the_result_says(spoc_pixels: Path, tmp_path: Pat
     assert accepted_by_fitsverify(path)
     back = read_light_curve(path)
     assert (back.tic, back.sector, back.camera, back.ccd, back.cadence) == (result.target.tic, 1, 4, 1, 120.0)
-    np.testing.assert_array_equal(back.flux, result.columns["FLUX"])
+    # The file has single precision, but for times and centroids.
+    np.testing.assert_array_equal(back.flux, result.columns["FLUX"].astype(np.float32))
     for name, values in result.columns.items():
         np.testing.assert_allclose(back.column(name), values, rtol=1e-7, err_msg=name)
     with fits.open(path) as hdus:
@@ -83,7 +84,7 @@ def test_the_file_says_all_that_the_result_says(spoc_pixels: Path, tmp_path: Pat
         np.testing.assert_array_equal((flags & 8) > 0, result.mask)
         with fits.open(spoc_pixels) as pixels:
             np.testing.assert_array_equal(flags & ~10, pixels["APERTURE"].data & ~10)
-        np.testing.assert_allclose(hdus["SUMIMAGE"].data, result.mean_image)
+        np.testing.assert_allclose(hdus["SUMIMAGE"].data, result.mean_image, rtol=1e-6)
 
 
 def test_a_folder_is_made_where_there_is_none(spoc_pixels: Path, tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_lightkurve_opens_the_file_unaided(spoc_pixels: Path, tmp_path: Path) ->
     lightkurve = pytest.importorskip("lightkurve")
     result = measure(spoc_pixels)
     lc = lightkurve.read(str(result.write(tmp_path)), quality_bitmask="none")
-    np.testing.assert_allclose(lc.flux.value, result.columns["FLUX"], rtol=1e-12)
+    np.testing.assert_allclose(lc.flux.value, result.columns["FLUX"], rtol=1e-7)
     assert lc.targetid == 25155310
     assert str(lc.flux.unit) == "electron / s"
 

@@ -70,9 +70,12 @@ def test_it_is_read_back(written: Path):
     assert (lc.author, lc.tic, lc.field, lc.cadence) == ("tessellar", TIC(25155310), Field(1, 4, 1), 120)
     assert (lc.tmag, lc.ra, lc.dec, lc.data_release, lc.simulated) == (10.555, 63.37389, -69.226789, 1, False)
     for name, values in columns.items():
-        np.testing.assert_array_equal(lc.column(name), np.asarray(values, lc.column(name).dtype))
-    np.testing.assert_array_equal(lc.flux, columns["FLUX"])
-    np.testing.assert_array_equal(lc.column("FLUX_RAW"), columns["FLUX"])
+        # Centroids have six decimals.
+        kept = np.round(values, 6) if name.startswith("MOM_CENTR") else values
+        np.testing.assert_array_equal(lc.column(name), np.asarray(kept, lc.column(name).dtype))
+    np.testing.assert_array_equal(lc.flux, columns["FLUX"].astype("f4"))
+    np.testing.assert_array_equal(lc.column("FLUX_RAW"), columns["FLUX"].astype("f4"))
+    assert np.isnan(lc.column("FLUX_CORR")).all()
     assert not lc.column("PIXEL_QUALITY").any()
     np.testing.assert_array_equal(lc.aperture, aperture())
     assert lc.units["FLUX"] == "e-/s"
