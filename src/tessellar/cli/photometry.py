@@ -1,152 +1,254 @@
-"""`tessellar photometry`: measure light curves from target pixel files."""
+"""`tessellar photometry`: measure light curves from full-frame images or target pixel files."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import chain, groupby
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tessellar.cli.main import DONE, ROWS_FAILED, THIS_MACHINE, Globals
+from tessellar.cli.measuring import (
+    Job,
+    Wanted,
+    Where,
+    file_jobs,
+    frame_jobs,
+    read_list,
+    read_region,
+    secondary_jobs,
+)
 from tessellar.cli.output import print_json
-from tessellar.errors import InputError, MissingInput, PhotometryError, ProductError
+from tessellar.errors import ArchiveError, InputError, PhotometryError, ProductError
 from tessellar.targets import TIC
 
 if TYPE_CHECKING:
-    from tessellar.products import TargetPixelFile
+    from tessellar.photometry import Result, Scene, Settings
 
 
 @click.command("photometry")
-@click.argument("where", type=click.Path(path_type=Path), metavar="DIR|FILE")
-@click.option("--tic", metavar="N", help="Only this star.")
-@click.option("--sector", type=int, metavar="N", help="Only this sector.")
-@click.option("--cadence", type=float, metavar="S", help="Only this exposure time, in seconds.")
-@click.option("--source", type=click.Choice(["tpf"]), default="tpf", show_default=True, help="What is measured.")
-@click.option("--method", type=click.Choice(["aperture"]), default="aperture", show_default=True, help="How.")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR|FILE")
+@click.option("--tic", "tics", metavar="N", multiple=True, help="This star; may be given several times.")
+@click.option("--list", "listed", type=click.Path(path_type=Path), metavar="FILE", help="The stars of a text file.")
+@click.option("--region", metavar="'RA DEC RADIUS'", help="Stars in a circle (degrees), or in a footprint.")
+@click.option("--all", "every", is_flag=True, help="All stars of the catalogue, or all target pixel files.")
+@click.option("--limit", type=float, metavar="T", help="Of a region or all: only stars this bright.")
+@click.option(
+    "--source",
+    default="tpf",
+    show_default=True,
+    metavar="ffi|tpf|tpf:N",
+    help="Prepared full-frame images; target pixel files and cut-outs; the file of star N.",
+)
+@click.option(
+    "--method",
+    default="aperture",
+    show_default=True,
+    metavar="METHOD",
+    help="aperture, psf, linpsf, halo, or auto, which chooses.",
+)
 @click.option(
     "--aperture",
-    default="pipeline",
+    default="default",
     show_default=True,
-    metavar="pipeline|threshold|MASK.fits",
-    help="The pipeline's own pixels, the bright pixels around the star, or a mask of yours.",
+    metavar="KIND|MASK.fits",
+    help="default, pipeline, threshold, watershed, optimal, or a mask of yours.",
 )
+@click.option("--sector", type=int, metavar="N", help="Only this sector.")
+@click.option("--camera", type=click.IntRange(1, 4), help="Only this camera.")
+@click.option("--ccd", type=click.IntRange(1, 4), help="Only this CCD.")
+@click.option("--cadence", type=float, metavar="S", help="Only this exposure time, in seconds.")
 @click.option("--quality", default="default", show_default=True, metavar="MASK", help="none, default or hard.")
+@click.option("--plot", is_flag=True, help="A page beside each light curve, as PNG.")
 @click.option("--out", "-o", type=click.Path(path_type=Path), default=Path(), metavar="OUT", help="Folder to write to.")
 @click.pass_obj
-def command(
-    settings: Globals,
-    where: Path,
-    tic: str | None,
-    sector: int | None,
-    cadence: float | None,
-    source: str,
-    method: str,
-    aperture: str,
-    quality: str,
-    out: Path,
-) -> int:
-    """Measure the light curves of the target pixel files in DIR, and write them to OUT.
+def command(settings: Globals, /, folder: Path, **options: Any) -> int:
+    """Measure the light curves of stars in DIR, and write them to OUT.
 
-    Where DIR holds several files of the same star, sector and cadence, the one
-    of the latest data release is measured, and the others are named.
+    With --source ffi, DIR holds a field that `tessellar prepare` made, and the
+    stars are those of its catalogue. With --source tpf, each target pixel file
+    is measured for its own star; of several of the same star, sector and
+    cadence, that of the latest data release.
     """
-    from tessellar.products.discover import target_pixel_files
+    from tessellar.photometry import get_method
+    from tessellar.progress import Event
     from tessellar.store.store import check_folder
 
-    star = int(TIC(tic)) if tic is not None else None
-    models, broken = target_pixel_files(where, tic=star, sector=sector, cadence=cadence)
-    if not models and len(broken) == 1:
-        raise broken[0][1]
-    if not models and not broken:
-        of = f" of {TIC(tic)}" if tic is not None else ""
-        raise MissingInput(f"{where}: no target pixel file{of} that fits what was asked; `find --kind tpf` lists them")
-    check_folder(out)
-    chosen = {"method": method, "aperture": aperture, "quality": quality}
+    wanted = _wanted(options)
+    where = Where(**{name: options[name] for name in ("sector", "camera", "ccd", "cadence")})
+    jobs = _jobs(folder, options["source"], where, wanted)
+    get_method(options["method"])
+    chosen, mask = _chosen(options["aperture"], options["quality"])
+    check_folder(options["out"])
+    batch = _Batch(options["method"], chosen, mask, options["out"], options["plot"], wanted.named, len(jobs) == 1)
     rows: list[dict[str, Any]] = []
-    for row in chain((_broken_row(path, error, method) for path, error in broken), _measured(models, out, chosen)):
-        if not settings.json:
-            _show(row, settings.quiet)
-        rows.append(row)
+    with settings.progress() as listener:
+        for job, row in zip(jobs, batch.rows(jobs), strict=True):
+            rows.append(row)
+            if len(jobs) > 1:
+                listener(Event("stars", len(rows), len(jobs), "stars", finished=len(rows) == len(jobs)))
+            if not settings.json:
+                _show(row, settings.quiet, by_file=bool(job.why_not))
     if settings.json:
         print_json(rows)
-    return _exit_code(rows, broken)
+    return _exit_code(rows, jobs)
 
 
-def _measured(models: Sequence[TargetPixelFile], out: Path, chosen: dict[str, str]) -> Iterator[dict[str, Any]]:
-    from tessellar.products.discover import same_light
-
-    written: dict[str, str] = {}
-    for _, group in groupby(models, key=same_light):
-        best, *others = sorted(group, key=_newest_first)
-        row = _measure(best, out, chosen, alone=len(models) == 1, written=written)
-        yield row
-        for other in others:
-            yield _row(other, chosen["method"], "SKIPPED", f"{best.path} has the same pixels, and was measured instead")
-
-
-def _newest_first(model: TargetPixelFile) -> tuple[int, str]:
-    return (-(model.data_release or 0), str(model.path))
+def _wanted(options: dict[str, Any]) -> Wanted:
+    given = [name for name in ("tics", "listed", "region", "every") if options[name]]
+    if len(given) > 1:
+        raise InputError("of --tic, --list, --region and --all give one")
+    if not given and options["source"] != "tpf":
+        raise InputError("which stars? Give --tic N, --list FILE, --region 'RA DEC RADIUS' or --all")
+    tics = tuple(dict.fromkeys(int(TIC(each)) for each in options["tics"]))
+    if options["listed"] is not None:
+        tics = read_list(options["listed"])
+    region = read_region(options["region"]) if options["region"] is not None else None
+    return Wanted(tics=tics, region=region, limit=options["limit"])
 
 
-def _measure(
-    model: TargetPixelFile, out: Path, chosen: dict[str, Any], *, alone: bool, written: dict[str, str]
-) -> dict[str, Any]:
-    from tessellar.photometry import STATUS, measure
-    from tessellar.store import Store
+def _jobs(folder: Path, source: str, where: Where, wanted: Wanted) -> list[Job]:
+    if source == "ffi":
+        return frame_jobs(folder, where, wanted)
+    if source == "tpf":
+        return file_jobs(folder, where, wanted)
+    return secondary_jobs(folder, source, where, wanted)
 
-    row = _row(model, chosen["method"], "ERROR", "")
+
+def _chosen(aperture: str, quality: str) -> tuple[Settings, Path | None]:
+    """Settings, and the file of the mask where one was given."""
+    from tessellar.photometry import Settings, load_mask
+
+    # Kinds of apertures have neither a dot nor a slash.
+    if "." in aperture or "/" in aperture or Path(aperture).is_file():
+        path = Path(aperture)
+        return Settings(aperture=load_mask(path), quality=quality, aperture_name=path.name), path
+    return Settings(aperture=aperture, quality=quality), None
+
+
+@dataclass
+class _Batch:
+    """Measures one star after the other; what goes wrong with one is a row, and the next one follows."""
+
+    method: str
+    settings: Settings
+    mask: Path | None
+    out: Path
+    plot: bool
+    named: bool
+    alone: bool
+    written: dict[str, str] = field(default_factory=dict)
+    digests: dict[Path, str] = field(default_factory=dict)
+    held: dict[int, int | None] = field(default_factory=dict)
+
+    def rows(self, jobs: list[Job]) -> Iterator[dict[str, Any]]:
+        """One row a job, as it is done."""
+        for job in jobs:
+            row = _blank(job, self.method)
+            holder = self.held.get(job.tic) if job.tic is not None else None
+            if job.error is not None:
+                row |= {"status": "ERROR", "reason": str(job.error)}
+                if self.alone:
+                    raise job.error
+            elif job.why_not:
+                row |= {"status": "SKIPPED", "reason": job.why_not}
+            elif holder is not None and not self.named:
+                row |= {"status": "SKIPPED", "reason": f"its light is in that of TIC {holder}, which is brighter"}
+            else:
+                self._measure(job, row)
+            yield row
+
+    def _measure(self, job: Job, row: dict[str, Any]) -> None:
+        from tessellar.photometry import measure_in
+
+        row["status"] = "ERROR"
+        try:
+            assert job.scene is not None
+            scene = job.scene()
+            row |= _facts(scene)
+            result = measure_in(scene, job.tic, self.method, self.settings)
+            row |= {"status": result.status.name, "reason": result.reason, "method": result.method}
+            row |= {name: value if math.isfinite(value) else None for name, value in result.metrics.items()}
+            if result.status.has_light_curve:
+                self.held |= {tic: job.tic for tic in result.skip if tic not in self.held}
+                if self.mask is not None:
+                    result = result.with_inputs(*result.inputs, self.mask, about=result.about)
+                path = self._write(job, result)
+                row["path"] = str(path.absolute())
+                if self.plot:
+                    row["picture"] = str(_draw(path, result, scene).absolute())
+        except InputError as error:
+            if self.alone:
+                raise
+            row |= {"status": "ERROR", "reason": str(error)}
+        except (ProductError, PhotometryError, ArchiveError) as error:
+            row |= {"status": "ERROR", "reason": str(error)}
+
+    def _write(self, job: Job, result: Result) -> Path:
+        digest = self._digest(result.inputs[0]) if len(result.inputs) == 1 else None
+        return result.write(self._place(job, result), digest=digest)
+
+    def _digest(self, path: Path) -> str:
+        """SHA-256 of an input: of many stars of one field it is worked out once."""
+        from tessellar.products import InputFile
+        from tessellar.store import Store
+
+        if path not in self.digests:
+            store = Store.holding(path)
+            known = store.digest_of(path) if store else None
+            self.digests[path] = known or InputFile.of(path).sha256
+        return self.digests[path]
+
+    def _place(self, job: Job, result: Result) -> Path:
+        """The folder, where the result names itself after its star; a cut-out has none, and gives its own name."""
+        if result.target.tic is not None:
+            return self.out
+        stem = job.input.name.removesuffix(".gz").removesuffix(".fits")
+        path = self.out / f"{stem}_{result.method}-lc.fits"
+        if self.written.setdefault(str(path), str(job.input)) != str(job.input):
+            raise PhotometryError(
+                f"{path} is the light curve of {self.written[str(path)]} already: files of one name need an -o each"
+            )
+        return path
+
+
+def _draw(path: Path, result: Result, scene: Scene) -> Path:
+    """Draw the page of a light curve that was just written, with the stars that the scene knows."""
+    from tessellar.errors import StoreError
+    from tessellar.plots import measured_page
+    from tessellar.products import LightCurve, read
+
+    model = read(path)
+    assert isinstance(model, LightCurve)
+    around = scene.surroundings(result.stamp)
+    stars = None if around is None else (around.column, around.row, around.tmag)
+    picture = path.with_name(path.name.removesuffix(".gz").removesuffix(".fits") + ".png")
     try:
-        result = measure(model, **chosen)
-        row |= {"status": result.status.name, "reason": result.reason}
-        row |= {name: value if math.isfinite(value) else None for name, value in result.metrics.items()}
-        if result.status != STATUS.ERROR:
-            store = Store.holding(model.path)
-            digest = store.digest_of(model.path) if store else None
-            row["path"] = str(result.write(_place(model, out, chosen["method"], written), digest=digest).absolute())
-    except InputError as error:
-        if alone:
-            raise
-        row |= {"status": "ERROR", "reason": str(error)}
-    except (ProductError, PhotometryError) as error:
-        row |= {"status": "ERROR", "reason": str(error)}
-    return row
+        measured_page(model, stars=stars).savefig(picture, dpi=110)
+    except OSError as error:
+        raise StoreError(f"{picture}: cannot be written ({error.strerror})") from error
+    return picture
 
 
-def _place(model: TargetPixelFile, out: Path, method: str, written: dict[str, str]) -> Path:
-    """The folder, where the result names itself after its star; a cut-out has none, and gives its own name."""
-    if model.tic is not None:
-        return out
-    stem = model.path.name.removesuffix(".gz").removesuffix(".fits")
-    path = out / f"{stem}_{method}-lc.fits"
-    if written.setdefault(str(path), str(model.path)) != str(model.path):
-        raise PhotometryError(
-            f"{path} is the light curve of {written[str(path)]} already: files of one name need an -o each"
-        )
-    return path
+def _facts(scene: Scene) -> dict[str, Any]:
+    here = scene.field
+    return {"sector": here.sector, "camera": here.camera, "ccd": here.ccd, "cadence": scene.cadence}
 
 
-def _row(model: TargetPixelFile, method: str, status: str, reason: str) -> dict[str, Any]:
-    return _blank(int(model.tic) if model.tic else None, status, method, reason, model.path)
-
-
-def _broken_row(path: Path, error: ProductError, method: str) -> dict[str, Any]:
-    return _blank(None, "ERROR", method, str(error), path)
-
-
-def _blank(tic: int | None, status: str, method: str, reason: str, source: Path) -> dict[str, Any]:
+def _blank(job: Job, method: str) -> dict[str, Any]:
     """A row that has every key, also those of the metrics."""
     from tessellar.photometry import METRICS
 
-    row = {"tic": tic, "status": status, "method": method, "path": None, "reason": reason}
-    return {**row, "input": str(source.absolute()), **dict.fromkeys(METRICS)}
+    row = {"tic": job.tic, "status": "", "method": method, "path": None, "picture": None, "reason": ""}
+    row |= {"input": str(job.input.absolute()), "sector": None, "camera": None, "ccd": None, "cadence": None}
+    return {**row, **dict.fromkeys(METRICS)}
 
 
-def _show(row: dict[str, Any], quiet: bool) -> None:
-    skipped = row["status"] == "SKIPPED" or not row["tic"]
-    name = Path(row["input"]).name if skipped else f"TIC {row['tic']}"
+def _show(row: dict[str, Any], quiet: bool, *, by_file: bool) -> None:
+    name = Path(row["input"]).name if by_file or not row["tic"] else f"TIC {row['tic']}"
     reason = f"  ({row['reason']})" if row["reason"] else ""
     if row["path"] is None:
         click.echo(f"{row['status']:<8} {name}{reason}")
@@ -161,8 +263,9 @@ def _show(row: dict[str, Any], quiet: bool) -> None:
         )
 
 
-def _exit_code(rows: list[dict[str, Any]], broken: Sequence[object]) -> int:
+def _exit_code(rows: list[dict[str, Any]], jobs: list[Job]) -> int:
     failed = sum(row["status"] == "ERROR" for row in rows)
-    if failed and failed == len(rows) == len(broken):
+    damaged = sum(isinstance(job.error, ProductError) and job.tic is None for job in jobs)
+    if failed and failed == len(rows) == damaged:
         return THIS_MACHINE
     return ROWS_FAILED if failed else DONE

@@ -296,7 +296,7 @@ def _sample(
     use = np.flatnonzero(halo.use & np.isfinite(columns["FLUX"]))
     weights = halo.maps[0].weights
     light = float(np.nansum(weights * image))
-    share = float((weights * others).sum()) / light if others is not None and light > 0 else float("nan")
+    share = min(float((weights * others).sum()) / light, 1.0) if others is not None and light > 0 else float("nan")
     return Sample(
         time=np.asarray(stamp.time - stamp.timecorr, dtype=np.float64)[use],
         cadenceno=np.asarray(stamp.cadenceno)[use],
@@ -306,7 +306,8 @@ def _sample(
         cadence=stamp.cadence,
         mask=mask,
         mean_image=image,
-        contamination=min(share, 1.0) if share == share else share,
+        contamination=share,
+        expected=float(np.median(columns["FLUX_ERR"][use])) * np.sqrt(stamp.cadence / 3600.0),
     )
 
 

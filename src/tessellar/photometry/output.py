@@ -84,10 +84,10 @@ def _destination(result: Result, path: Path) -> Path:
 def name_token(result: Result) -> str:
     """What tells light curves of one star apart by how they were made: the method, or the kind of aperture.
 
-    The pipeline's aperture is what ``aperture`` means; ``threshold`` and ``mask`` say which other one was used.
+    ``aperture`` is the default one, or the pipeline's; ``threshold``, ``mask`` and others say that they were asked for.
     """
     kind = result.settings.aperture_kind
-    return kind if result.method == "aperture" and kind != "pipeline" else result.method
+    return kind if result.method == "aperture" and kind not in ("default", "pipeline") else result.method
 
 
 def file_name(result: Result) -> str:
@@ -104,7 +104,7 @@ def file_name(result: Result) -> str:
         raise InputError(f"{result.stamp.origin} names no TIC id to name the light curve after: give a file name")
     return build_name(
         "tessellar",
-        instrument="tpf",
+        instrument=str(result.about.get("source", "tpf")),
         tic=int(result.target.tic),
         sector=result.stamp.field.sector,
         cadence=result.stamp.cadence,

@@ -146,9 +146,10 @@ class FieldScene:
 
     @cached_property
     def about(self) -> Mapping[str, Any]:
-        """Data release, number of exposures a frame, and whether the sky was simulated."""
+        """Data release, number of exposures a frame, whether the sky was simulated, and that it is of frames."""
         release, frames = self.header.get("DATA_REL"), self.header.get("NUM_FRM")
         return {
+            "source": "ffi",
             "data_release": release if isinstance(release, int) else None,
             "simulated": any(self.header.get(key) is True for key in ("SIMULATD", "SIMDATA")),
             "num_frm": frames if isinstance(frames, int) else None,
@@ -409,9 +410,7 @@ def _with_place(target: Target, stars: StarField | None, index: int | None) -> T
 
 
 def _from(stars: StarField, index: int) -> Target:
-    tmag, ra, dec, column, row = (
-        float(getattr(stars, name)[index]) for name in ("tmag", "ra", "dec", "column", "row")
-    )
+    tmag, ra, dec, column, row = (float(getattr(stars, name)[index]) for name in ("tmag", "ra", "dec", "column", "row"))
     return Target(tic=TIC(int(stars.tic[index])), tmag=tmag, ra=ra, dec=dec, column=column, row=row)
 
 

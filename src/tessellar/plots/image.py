@@ -135,5 +135,4 @@ def _scale_bar(ax: Axes, rows: int, cols: int, corner: tuple[int, int]) -> None:
     x, y = corner[0] + max(0.2, 0.02 * cols), corner[1] - 0.5 + 0.06 * rows
     halo = [withStroke(linewidth=3, foreground="black", alpha=0.5)]
     ax.plot([x, x + pixels], [y, y], color="white", lw=2, solid_capstyle="butt", path_effects=halo)
-    ax.text(x + pixels / 2, y + 0.02 * rows, name, color="white", fontsize=8, ha="center", va="bottom",
-            path_effects=halo)  # fmt: skip
+    ax.text(x, y + 0.02 * rows, name, color="white", fontsize=8, ha="left", va="bottom", path_effects=halo)

@@ -13,6 +13,7 @@ from tessellar.plots.followup import contrast_page, followup_page
 from tessellar.plots.frame import frame_page
 from tessellar.plots.image import plot_stamp
 from tessellar.plots.lightcurve import FLUX_LABEL, TIME_LABEL, Series, flux_label, plot_series
+from tessellar.plots.measured import measured_page
 from tessellar.plots.style import DATA, INK, SECOND, THIRD, new_page, robust_limits, tidy
 from tessellar.plots.validation import validation_page
 
@@ -28,7 +29,8 @@ _BACKGROUND_LABEL = "Background (e$^-$ s$^{-1}$)"
 def page(model: Any) -> Figure:
     """Draw a page of a light curve, a target pixel file, or a follow-up table.
 
-    A light curve: flux over time with flagged cadences marked, the background, the centroid. A target pixel file: the
+    A light curve: flux over time with flagged cadences marked, the background, the centroid; where it has its pixels,
+    too, also those, and the noise on all time scales (`measured_page`). A target pixel file: the
     mean image of the good cadences with the pipeline's aperture, the flux and the background summed in that aperture.
     The time series of a validation run: the light curve, and its events folded. A light curve from the ground: the
     star, its comparison stars, airmass and seeing. A contrast curve. A full-frame image: its science pixels.
@@ -64,7 +66,7 @@ def page(model: Any) -> Figure:
     )
 
     if isinstance(model, LightCurve):
-        return _light_curve_page(model)
+        return _light_curve_page(model) if model.mean_image is None else measured_page(model)
     if isinstance(model, TargetPixelFile):
         return _target_pixel_page(model)
     if isinstance(model, ValidationTimeSeries):

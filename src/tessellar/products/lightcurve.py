@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,22 @@ from tessellar.products.layouts import light_curve_layout
 from tessellar.products.series import TimeSeries
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import lightkurve
     import pandas as pd
     from astropy.table import Table
 
+    from tessellar.products.keywords import Value
     from tessellar.products.provenance import Provenance
+
+
+class Weights(NamedTuple):
+    """Weights of a stamp's pixels from one cadence to another, both included; 0 for pixels that were not used."""
+
+    first_cadence: int
+    last_cadence: int
+    weights: NDArray[np.float64]
 
 
 class LightCurve(TimeSeries):
@@ -109,6 +120,32 @@ class LightCurve(TimeSeries):
         return flags
 
     @cached_property
+    def mean_image(self) -> NDArray[Any] | None:
+        """Mean image of the good cadences, (rows, columns), e-/s; None where the file has none."""
+        hdu = self._file.find("SUMIMAGE")
+        image = self._file.image(hdu) if hdu else None
+        return image if image is not None and image.ndim == 2 else None
+
+    @cached_property
+    def corner(self) -> tuple[int, int]:
+        """CCD column and row, 1-based, of pixel [0, 0] of `mean_image` and `aperture`; (1, 1) where it is not told."""
+        hdu = self._file.find("SUMIMAGE") or self._file.find("APERTURE")
+        return corner_of(hdu.keys) if hdu else (1, 1)
+
+    @cached_property
+    def weight_maps(self) -> tuple[Weights, ...]:
+        """With what weights pixels entered the flux, span by span; empty where they were added up."""
+        hdu = self._file.find("WEIGHTMAP")
+        if hdu is None:
+            return ()
+        names = ("CADENCENO1", "CADENCENO2", "WEIGHTMAP")
+        firsts, lasts, maps = (self._file.column(hdu, name) for name in names)
+        return tuple(
+            Weights(int(first), int(last), np.asarray(weights, dtype=np.float64))
+            for first, last, weights in zip(firsts, lasts, maps, strict=True)
+        )
+
+    @cached_property
     def provenance(self) -> Provenance | None:
         """What it was made from and how, where the file records it."""
         from tessellar.products.provenance import read_provenance
@@ -167,6 +204,17 @@ class LightCurve(TimeSeries):
 
 
 # Units that TESS files write and astropy cannot read.
+def corner_of(keys: Mapping[str, Value]) -> tuple[int, int]:
+    """CCD column and row of an image's first pixel by its physical coordinates (CRVALnP and its like), else (1, 1)."""
+    found = []
+    for axis in (1, 2):
+        value, pixel, step = (keys.get(f"{name}{axis}P", 1) for name in ("CRVAL", "CRPIX", "CDELT"))
+        if not all(isinstance(each, int | float) for each in (value, pixel, step)):
+            return (1, 1)
+        found.append(round(float(value) + (1 - float(pixel)) * float(step)))  # type: ignore[arg-type]
+    return found[0], found[1]
+
+
 _UNITS = {
     "e-/s": "electron / s",
     "pixels": "pix",
