@@ -120,7 +120,7 @@ class TestFrames:
     def test_the_result_tells_its_file_and_what_its_frames_say(self, frames: FieldScene) -> None:
         result = measure_in(frames, bright_inside(frames)[0], settings=Settings(aperture="threshold"))
         assert result.inputs == (frames.prepared.path,)
-        assert result.about == {"data_release": 9999, "simulated": True, "num_frm": 300}
+        assert result.about == {"data_release": 9999, "simulated": True, "num_frm": 300, "source": "ffi"}
 
 
 class TestGrowth:

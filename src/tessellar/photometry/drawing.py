@@ -84,8 +84,8 @@ class StampPSF:
         array (rows, cols)
             e-/s. Light that falls beside the stamp is lost.
         """
-        stars = np.asarray(params, dtype=np.float64).reshape(-1, np.shape(params)[-1] if np.ndim(params) else 0)
-        if stars.shape[1:] != (3,) or not np.isfinite(stars).all():
+        stars = np.atleast_2d(np.asarray(params, dtype=np.float64))
+        if stars.ndim != 2 or stars.shape[1] != 3 or not np.isfinite(stars).all():
             raise InputError(f"stars of shape {np.shape(params)}: give finite (row, column, flux), shape (stars, 3)")
         image = np.zeros(self.shape)
         corner = self.limits.col_min + 1, self.limits.row_min + 1

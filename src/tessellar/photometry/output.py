@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,27 +14,38 @@ from tessellar.errors import InputError, NoPermission, PhotometryError, StoreErr
 from tessellar.mission import flags
 from tessellar.photometry.metrics import METRICS
 from tessellar.pixels import AperturePixel
-from tessellar.products import InputFile, Provenance, write_light_curve
+from tessellar.products import InputFile, Provenance, StarImages, WeightImage, write_light_curve
+from tessellar.products.lightcurveexport import describe_record
+from tessellar.products.lightcurveheaders import reason_cards
+from tessellar.products.wcscards import WorldCards
 
 if TYPE_CHECKING:
     from tessellar.photometry.result import Result
 
-# Characters that fit into the value of one header card, with room for a doubled quote or two.
-_CARD_TEXT = 64
-
 _FITS_ENDINGS = (".fits", ".fit", ".fits.gz")
-
-_CHOSEN = AperturePixel.PHOTOMETRY | AperturePixel.CENTROID
 
 
 def write_result(result: Result, path: Path, digest: str | None) -> Path:
     """Write a result as `Result.write` promises."""
-    if not result.status.has_light_curve or result.mask is None:
+    if not result.status.has_light_curve or not result.columns:
         raise PhotometryError(f"no light curve of {result.target} is written: {result.reason or result.status.name}")
-    if digest is not None and len(result.inputs) != 1:
-        raise InputError(f"a digest is of one input file, but the result comes from {len(result.inputs)}")
+    images = images_of(result)
+    return write_light_curve(
+        _destination(result, path),
+        {**result.columns, **result.extra},
+        meta=meta_of(result),
+        aperture=images.aperture,
+        sumimage=images.sumimage,
+        weights=images.weights,
+        wcs=WorldCards(images.wcs, images.crpix),
+        provenance=provenance_of(result, digest),
+    )
+
+
+def meta_of(result: Result) -> dict[str, Any]:
+    """What the headers of a result's light curve say; see `tessellar.products.write_light_curve`."""
     target, stamp = result.target, result.stamp
-    meta = {
+    return {
         "tic": None if target.tic is None else int(target.tic),
         "sector": stamp.field.sector,
         "camera": stamp.field.camera,
@@ -48,23 +59,66 @@ def write_result(result: Result, path: Path, digest: str | None) -> Path:
         "quality_bits": int(flags.MASKS[result.settings.quality]),
         "corner": stamp.corner,
         **result.about,
-        "headers": header_cards(result),
+        "headers": {**header_cards(result), **result.cards},
     }
-    return write_light_curve(
-        _destination(result, path),
-        result.columns,
-        meta=meta,
-        aperture=aperture_flags(result.mask, stamp.aperture),
-        sumimage=result.mean_image,
-        wcs=stamp.wcs,
-        provenance=Provenance(
-            inputs=(
-                *(InputFile.of(each, digest) for each in result.inputs[:1]),
-                *(InputFile.of(each) for each in result.inputs[1:]),
-            ),
-            settings={"method": result.method, **result.settings.as_record()},
-        ),
+
+
+def images_of(result: Result) -> StarImages:
+    """Stamp, aperture, mean image, weights and world coordinates of a result."""
+    world = WorldCards.of(result.stamp.wcs)
+    mean = None if result.mean_image is None else np.asarray(result.mean_image, dtype=np.float32)
+    weights = tuple(
+        WeightImage(
+            first_cadence=each.first_cadence,
+            last_cadence=each.last_cadence,
+            weights=np.asarray(each.weights, dtype=np.float32),
+            saturated=each.saturated,
+        )
+        for each in result.weight_maps
     )
+    none = np.zeros(result.stamp.shape, dtype=bool)
+    mask = none if result.mask is None else result.mask
+    return StarImages(
+        corner=result.stamp.corner,
+        aperture=aperture_flags(mask, result.stamp.aperture, result.position_mask),
+        sumimage=mean,
+        weights=weights,
+        wcs=world.text,
+        crpix=world.crpix,
+    )
+
+
+def provenance_of(result: Result, digest: str | None = None) -> Provenance:
+    """What a result was made from; `digest` is that of its one input, where it is known."""
+    if digest is not None and len(result.inputs) != 1:
+        raise InputError(f"a digest is of one input file, but the result comes from {len(result.inputs)}")
+    inputs = tuple(_input(each) if digest is None else InputFile.of(each, digest) for each in result.inputs)
+    return Provenance(inputs=inputs, settings={"method": result.method, **result.settings.as_record()})
+
+
+def record_of(result: Result, digest: str | None = None) -> str:
+    """What the file of a result says beyond its columns and images: the column ``record`` of a store's table."""
+    names = [*result.columns, *result.extra]
+    return describe_record(meta_of(result), provenance_of(result, digest), name=name_token(result), columns=names)
+
+
+def table_cards() -> dict[str, tuple[str, str]]:
+    """Columns of a store's table that are header keywords: every metric, with its keyword and comment."""
+    return {name: (metric.keyword, metric.comment) for name, metric in METRICS.items()}
+
+
+def _input(path: Path) -> InputFile:
+    """An input with its digest; one file is read once for all stars, as long as it does not change."""
+    try:
+        state = path.stat()
+    except OSError:
+        return InputFile.of(path)
+    return _digested(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _digested(path: Path, size: int, changed: int) -> InputFile:
+    return InputFile.of(path)
 
 
 def _destination(result: Result, path: Path) -> Path:
@@ -129,15 +183,21 @@ def header_cards(result: Result) -> dict[str, tuple[str | float | int, str]]:
         cards["APSIGMA"] = (settings.sigma, "threshold above median, in 1.4826 MAD")
     if settings.aperture_name:
         cards["APNAME"] = (settings.aperture_name, "the mask that was given")
-    for number, line in enumerate(wrap(result.reason, _CARD_TEXT), 1):
-        cards[f"REASON{number}"] = (line, "")
+    cards |= reason_cards(result.reason)
     for name, value in result.metrics.items():
         if math.isfinite(value):
             cards[METRICS[name].keyword] = (value, METRICS[name].comment)
-    return cards
+    return {**cards, **result.cards}
 
 
-def aperture_flags(mask: NDArray[np.bool_], given: NDArray[Any] | None) -> NDArray[np.int32]:
-    """APERTURE image of a light curve: the input's flags, with bits 2 and 8 where pixels were added up, only there."""
+def aperture_flags(
+    mask: NDArray[np.bool_], given: NDArray[Any] | None, position: NDArray[np.bool_] | None = None
+) -> NDArray[np.int32]:
+    """APERTURE image of a light curve: the input's flags, with bit 2 only where pixels were added up.
+
+    Bit 8 is where positions were measured, `position`; the same pixels if it is None.
+    """
     before = np.ones(mask.shape, dtype=np.int32) if given is None else np.asarray(given, dtype=np.int32)
-    return np.where(mask, before | int(_CHOSEN), before & ~int(_CHOSEN)).astype(np.int32)
+    flags = before & ~int(AperturePixel.PHOTOMETRY | AperturePixel.CENTROID)
+    flags = flags | np.where(mask, int(AperturePixel.PHOTOMETRY), 0)
+    return (flags | np.where(mask if position is None else position, int(AperturePixel.CENTROID), 0)).astype(np.int32)
