@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tessellar import TIC
 from tessellar.errors import InputError, Unrecognised
 from tessellar.mission import ProductName, build_name, match_name, parse_name
+from tessellar.mission import names as reading
 from tessellar.mission.names import FAMILIES, template_parts
 
 digits = st.text("0123456789", min_size=13, max_size=13)
@@ -84,6 +85,19 @@ def test_what_is_built_is_read_back_part_by_part(made):
     assert name.filename == filename
     assert name.kind
     assert name.author
+
+
+@given(names(), st.lists(st.sampled_from("0123456789"), min_size=60, max_size=60))
+def test_names_that_differ_in_their_digits_are_read_as_if_each_were_the_first(made, digits):
+    family, parts = made
+    filename = build_name(family, **parts)
+    following = iter(digits)
+    other = "".join(next(following, "1") if character in "0123456789" else character for character in filename)
+    match_name(filename)
+    after = match_name(other)
+    reading._match.cache_clear()
+    reading._FORMS.clear()
+    assert match_name(other) == after
 
 
 @given(st.text(max_size=80))

@@ -14,11 +14,11 @@ from typing import Any
 
 from tessellar.access.footprints import Footprint, field_of, footprint
 from tessellar.archives import open_archive
-from tessellar.archives.describing import described, joined_product, put_on_ccds
+from tessellar.archives.describing import described, joined_products, put_on_ccds
 from tessellar.archives.tap import TAP_PATH, TapService, literal, tap_service
 from tessellar.errors import InputError, ResultTruncated, TimedOut
 from tessellar.mission import SkyRegion, get_sector
-from tessellar.products.tables import ProductTable, plain_rows
+from tessellar.products.tables import ProductTable, columns_of, plain_rows
 from tessellar.progress import Event, Listener, ignore
 from tessellar.targets import Field
 
@@ -184,14 +184,11 @@ def _products(rows: dict[str, dict[str, Any]], region: SkyRegion, service: TapSe
     """Return the files of the observations whose stars are inside."""
     placed = [row for row in rows.values() if row["s_ra"] is not None and row["s_dec"] is not None]
     inside = region.contains([row["s_ra"] for row in placed], [row["s_dec"] for row in placed])
-    parents = [described(row) for row, held in zip(placed, inside, strict=True) if held]
-    put_on_ccds(parents)
-    products = []
-    for parent in sorted(parents, key=lambda row: str(row["obs_id"])):
-        uri = str(parent["dataURL"])
-        row = joined_product({**parent, "obsID": parent["obsid"], "dataURI": uri}, {str(parent["obsid"]): parent})
-        products.append({**row, "s_ra": parent["s_ra"], "s_dec": parent["s_dec"]})
-    table = ProductTable.from_rows(products)
+    observed = [row for row, held in zip(placed, inside, strict=True) if held]
+    columns = put_on_ccds(described(columns_of(sorted(observed, key=lambda row: str(row["obs_id"])))))
+    found = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    files = {**columns, "obsID": columns.get("obsid", ()), "dataURI": columns.get("dataURL", ())}
+    table = ProductTable.from_columns(joined_products(files, {str(row["obsid"]): row for row in found}))
     archive = service.url.removesuffix(TAP_PATH)
     table.meta |= {"region": str(region), "archive": archive, "url_template": open_archive(archive).url_template}
     return table

@@ -12,10 +12,11 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import platformdirs
 
 from tessellar.config import Settings
 from tessellar.errors import ArchiveError
+from tessellar.products.tables import even_columns
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,15 @@ class Answer:
 
     value: Any
     asked: datetime
+
+
+class Page(list[dict[str, Any]]):
+    """The rows of one page of an answer."""
+
+    @cached_property
+    def columns(self) -> dict[str, Sequence[Any]] | None:
+        """The same by columns, if all rows have the same ones; worked out once for all who want it."""
+        return even_columns(self)
 
 
 class Keeping:
@@ -85,16 +96,13 @@ class Keeping:
 
 def _packed(value: Any) -> Any:
     """Write rows by their columns, where all have the same: names once, and so a value that all rows have."""
-    if not isinstance(value, list) or not value or not all(isinstance(row, dict) for row in value):
+    columns = value.columns if isinstance(value, Page) else None
+    if columns is None:
         return {"value": value}
-    names = list(value[0])
-    if any(list(row) != names for row in value):
-        return {"value": value}
-    columns = zip(*map(dict.values, value), strict=True)
-    return {"rows": len(value), "columns": {name: _alike(column) for name, column in zip(names, columns, strict=True)}}
+    return {"rows": len(value), "columns": {name: _alike(column) for name, column in columns.items()}}
 
 
-def _alike(column: tuple[Any, ...]) -> Any:
+def _alike(column: Sequence[Any]) -> Any:
     first = column[0]
     alike = not isinstance(first, list) and first == column[-1] and column.count(first) == len(column)
     # 1 and True are equal, and 1.0 too, but not the same.
@@ -163,7 +171,7 @@ class Answers:
             with gzip.open(self._path(question), "rt", encoding="utf-8") as stream:
                 *pages, told = (json.loads(line) for line in stream)
             values = [_unpacked(page) for page in pages]
-            value = [row for page in values for row in page] if told["in_pages"] else values[0]
+            value = Page(row for page in values for row in page) if told["in_pages"] else values[0]
             return Answer(value, datetime.fromisoformat(told["asked"]))
         except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):
             return None

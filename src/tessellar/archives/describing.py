@@ -1,11 +1,18 @@
-"""What the names and positions in an archive's rows tell beyond its columns: sectors, camera and CCD, kind."""
+"""What the names and positions in an archive's rows tell beyond its columns: sectors, camera and CCD, kind.
+
+Rows come and go by their columns: tens of thousands are looked at in one go.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tessellar.archives.base import Criteria
 from tessellar.errors import InputError
@@ -25,89 +32,145 @@ _OF_ONE_SECTOR = re.compile(
     r"|hlsp_(?:qlp_tess_ffi_s\d{4}-\d{16}|tess-spoc_tess_phot_\d{16}-s\d{4})_tess_"
 )
 
+Columns: TypeAlias = Mapping[str, Sequence[Any]]
 
-def described(row: dict[str, Any]) -> dict[str, Any]:
-    """Add what the names in a row tell: the range of sectors, camera and CCD."""
-    filename = str(row.get("dataURL") or "").rsplit("/", 1)[-1]
-    name = match_name(filename) if not _OF_ONE_SECTOR.match(filename) else None
-    sector = row.get("sequence_number")
-    first, last = name.sector_range if name and name.sector_range else (sector, sector)
-    camera, ccd = (name.camera, name.ccd) if name else (None, None)
-    return {**row, "sector_first": first, "sector_last": last, "camera": camera, "ccd": ccd}
+_ANY_DIGIT = str.maketrans("123456789", "000000000")
 
 
-def put_on_ccds(rows: list[dict[str, Any]]) -> None:
+def described(columns: Columns) -> Columns:
+    """Add what the names in the rows tell: the range of sectors, camera and CCD."""
+    urls = [str(url or "") for url in _values(columns, "dataURL")]
+    sectors = _values(columns, "sequence_number")
+    first, last = list(sectors), list(sectors)
+    camera: list[int | None] = [None] * len(urls)
+    ccd = camera.copy()
+    # Names differ in their digits mostly: what one of a form does not tell, no other does.
+    forms = "\n".join(urls).translate(_ANY_DIGIT).split("\n") if urls else []
+    for i, form in enumerate(forms) if len(forms) == len(urls) else enumerate(urls):
+        if _tells_nothing(form):
+            continue
+        name = match_name(urls[i].rsplit("/", 1)[-1])
+        if name is not None:
+            first[i], last[i] = name.sector_range or (sectors[i], sectors[i])
+            camera[i], ccd[i] = name.camera, name.ccd
+    return {**columns, "sector_first": first, "sector_last": last, "camera": camera, "ccd": ccd}
+
+
+@lru_cache(maxsize=4096)
+def _tells_nothing(url: str) -> bool:
+    return _OF_ONE_SECTOR.match(url.rsplit("/", 1)[-1].translate(_ANY_DIGIT)) is not None
+
+
+def put_on_ccds(columns: Columns) -> Columns:
     """Fill in camera and CCD of targets from their positions and the pointing of the sector."""
-    of_sector: dict[int, tuple[list[dict[str, Any]], list[tuple[float, float]]]] = {}
-    for row in rows:
-        single = row["sector_first"] == row["sector_last"] and isinstance(row["sector_first"], int)
-        if single and row["camera"] is None and row.get("dataproduct_type") == "timeseries":
-            place = _place(row)
-            if place is not None:
-                targets, places = of_sector.setdefault(row["sector_first"], ([], []))
-                targets.append(row)
-                places.append(place)
-    for sector, (targets, places) in of_sector.items():
-        ra, dec = zip(*places, strict=True)
+    asked = zip(columns["sector_first"], columns["sector_last"], columns["camera"],
+                _values(columns, "dataproduct_type"), strict=True)  # fmt: skip
+    targets = np.array(
+        [i for i, (first, last, camera, kind) in enumerate(asked)
+         if camera is None and kind == "timeseries" and isinstance(first, int) and first == last],
+        dtype=np.int64,
+    )  # fmt: skip
+    if not len(targets):
+        return columns
+    ra, dec = _places(columns)
+    targets = targets[np.isfinite(ra[targets])]
+    sectors = np.array([columns["sector_first"][i] for i in targets])
+    camera, ccd = list(columns["camera"]), list(columns["ccd"])
+    for sector in np.unique(sectors).tolist():
+        here = targets[sectors == sector]
         try:
-            index, _, camera, ccd, _, _ = locate_many(ra, dec, [sector])
+            index, _, its_camera, its_ccd, _, _ = locate_many(ra[here], dec[here], [sector])
         except InputError:  # a sector newer than our table: its pointing is not known
             continue
         # Where two CCDs overlap on the sky, the first is as good as the other: the archive does not tell.
-        for i, its_camera, its_ccd in zip(index[::-1], camera[::-1], ccd[::-1], strict=True):
-            targets[i] |= {"camera": int(its_camera), "ccd": int(its_ccd)}
+        on = here[index[::-1]].tolist()
+        for i, a, b in zip(on, its_camera[::-1].tolist(), its_ccd[::-1].tolist(), strict=True):
+            camera[i], ccd[i] = a, b
+    return {**columns, "camera": camera, "ccd": ccd}
 
 
-def by_separation(rows: list[dict[str, Any]], centre: tuple[float, float]) -> list[dict[str, Any]]:
+def by_separation(columns: Columns, centre: tuple[float, float]) -> Columns:
     """Add each row's distance from the centre of the cone, and put the nearest first."""
-    for row in rows:
-        place = _place(row)
-        if place is not None:
-            row["separation"] = angular_separation(*centre, *place)
-    return sorted(rows, key=lambda row: float(row.get("separation", math.inf)))
+    places = zip(*(part.tolist() for part in _places(columns)), strict=True)
+    apart = [angular_separation(*centre, *place) if math.isfinite(place[0]) else None for place in places]
+    order = sorted(range(len(apart)), key=lambda i: math.inf if apart[i] is None else float(apart[i] or 0.0))
+    return taken({**columns, "separation": apart}, order)
 
 
-def _place(row: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Return right ascension and declination, in degrees; None for what is no place on the sky."""
+def taken(columns: Columns, rows: Sequence[int]) -> Columns:
+    """Return some of the rows."""
+    return {name: [values[i] for i in rows] for name, values in columns.items()}
+
+
+def _values(columns: Columns, name: str) -> Sequence[Any]:
+    """Return the values of a column; nothing in all rows where there is no such column."""
+    return columns.get(name) or [None] * len(next(iter(columns.values()), ()))
+
+
+def _places(columns: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return right ascension and declination, in degrees; NaN for what is no place on the sky."""
+    ra, dec = (_numbers(_values(columns, name)) for name in ("s_ra", "s_dec"))
+    on_sky = np.isfinite(ra) & (np.abs(dec) <= 90)
+    return np.where(on_sky, ra % 360, np.nan), np.where(on_sky, dec, np.nan)
+
+
+def _numbers(values: Sequence[Any]) -> NDArray[np.float64]:
     try:
-        ra, dec = float(row["s_ra"]), float(row["s_dec"])
-    except (KeyError, TypeError, ValueError):
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.array([_number(value) for value in values], dtype=np.float64)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def belonging(columns: Columns, criteria: Criteria) -> list[int] | None:
+    """Return the rows that meet what could not be asked of the archive; None if that is all."""
+    by_range = criteria.kind == "dv" and criteria.sector is not None
+    if criteria.camera is None and criteria.ccd is None and not by_range:
         return None
-    return (ra % 360, dec) if math.isfinite(ra) and -90 <= dec <= 90 else None
+    rows = zip(*(columns[name] for name in ("camera", "ccd", "sector_first", "sector_last")), strict=True)
+    return [i for i, row in enumerate(rows) if _belongs(row, criteria, by_range=by_range)]
 
 
-def belongs(row: Mapping[str, Any], criteria: Criteria) -> bool:
-    """Whether a row meets what could not be asked of the archive."""
-    for wanted, found in ((criteria.camera, row["camera"]), (criteria.ccd, row["ccd"])):
-        if wanted is not None and found != wanted:
-            return False
-    if criteria.kind == "dv" and criteria.sector is not None:
-        first, last = row["sector_first"], row["sector_last"]
-        return first is not None and last is not None and first <= criteria.sector <= last
-    return True
+def _belongs(row: Sequence[Any], criteria: Criteria, *, by_range: bool) -> bool:
+    camera, ccd, first, last = row
+    if criteria.camera not in (None, camera) or criteria.ccd not in (None, ccd):
+        return False
+    return not by_range or (first is not None and last is not None and first <= criteria.sector <= last)
 
 
-def joined_product(row: Mapping[str, Any], parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Put beside a file what is known of its observation, and what its own name tells."""
-    parent = parents.get(str(row.get("obsID")), {})
-    filename = str(row.get("productFilename") or str(row["dataURI"]).rsplit("/", 1)[-1])
-    name = match_name(filename)
-    sector = parent.get("sequence_number") if name is None or name.sector is None else name.sector
-    first, last = name.sector_range if name and name.sector_range else (sector, sector)
-    uri = str(row["dataURI"])
+def joined_products(columns: Columns, parents: Mapping[str, Mapping[str, Any]]) -> Columns:
+    """Put beside files what is known of their observations, and what their own names tell."""
+    uris = [str(uri) for uri in columns["dataURI"]]
+    given = _values(columns, "productFilename")
+    filenames = [str(name or uri.rsplit("/", 1)[-1]) for name, uri in zip(given, uris, strict=True)]
+    names = [match_name(filename) for filename in filenames]
+    owners = [parents.get(str(number), {}) for number in _values(columns, "obsID")]
+    both = list(zip(names, owners, strict=True))
+    told = [name.sector if name is not None and name.sector is not None else owner.get("sequence_number")
+            for name, owner in both]  # fmt: skip
+    ranges = [name.sector_range if name is not None and name.sector_range else (sector, sector)
+              for name, sector in zip(names, told, strict=True)]  # fmt: skip
+    groups = _values(columns, "productSubGroupDescription")
     return {
-        **row,
-        "productFilename": filename,
-        "obs_id": row.get("obs_id") or parent.get("obs_id"),
-        "target": parent.get("target_name"),
-        "sector": parent.get("sequence_number"),
-        "sector_first": first,
-        "sector_last": last,
-        "camera": name.camera if name and name.camera else parent.get("camera"),
-        "ccd": name.ccd if name and name.ccd else parent.get("ccd"),
-        "cadence": parent.get("t_exptime"),
-        "kind": name.kind if name else _KINDS.get(str(row.get("productSubGroupDescription")), "unknown"),
-        "author": parent.get("provenance_name") or (name.author if name else None),
-        "s3_uri": s3_uri(uri),
-        "summary": describe(name),
-    }
+        **columns,
+        "productFilename": filenames,
+        "obs_id": [own or owner.get("obs_id") for own, owner in zip(_values(columns, "obs_id"), owners, strict=True)],
+        "target": [owner.get("target_name") for owner in owners],
+        "sector": [owner.get("sequence_number") for owner in owners],
+        "sector_first": [first for first, _ in ranges],
+        "sector_last": [last for _, last in ranges],
+        "camera": [name.camera if name and name.camera else owner.get("camera") for name, owner in both],
+        "ccd": [name.ccd if name and name.ccd else owner.get("ccd") for name, owner in both],
+        "cadence": [owner.get("t_exptime") for owner in owners],
+        "kind": [name.kind if name else _KINDS.get(str(group), "unknown")
+                 for name, group in zip(names, groups, strict=True)],
+        "author": [owner.get("provenance_name") or (name.author if name else None) for name, owner in both],
+        "s3_uri": [s3_uri(uri, name) for uri, name in zip(uris, names, strict=True)],
+        "summary": [describe(name) for name in names],
+    }  # fmt: skip

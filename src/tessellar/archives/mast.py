@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from tessellar import config
-from tessellar.archives.answers import Answers
+from tessellar.archives.answers import Answers, Page
 from tessellar.archives.asking import question_of
 from tessellar.archives.base import Criteria
 from tessellar.archives.catalog import NEAR, ROWS, in_cone, of_ids, on_ccd
-from tessellar.archives.describing import belongs, by_separation, described, joined_product, put_on_ccds
+from tessellar.archives.describing import belonging, by_separation, described, joined_products, put_on_ccds, taken
 from tessellar.archives.portal import Portal, read_columns, text_filter
 from tessellar.archives.resolver import NamedPlace, question, read_answer, service_url
 from tessellar.archives.sweep import Span, Sweep, Tally
@@ -20,7 +21,7 @@ from tessellar.errors import InputError, QueryError, ResultTruncated, TimedOut
 from tessellar.mission.names import match_name
 from tessellar.net import Remote, Reply, Transport, run
 from tessellar.net.retry import retrying
-from tessellar.products.tables import ArchiveTable, ObservationTable, ProductTable
+from tessellar.products.tables import ArchiveTable, ObservationTable, ProductTable, columns_of
 from tessellar.progress import Event, Listener, ignore
 from tessellar.targets import TIC, Field
 
@@ -30,6 +31,8 @@ _TIC_COLUMNS = "ID,ra,dec,pmRA,pmDEC,Tmag,Teff,GAIA,TWOMASS,HIP,objType,disposit
 # One request for the products of this many observations; MAST joins slowly beyond.
 _PRODUCTS_AT_A_TIME = 100
 _STARS_AT_A_TIME = 500
+# An archive that answers within so many seconds is asked for twice as much, up to this many times.
+_AT_ONCE, _LARGER = 1.0, 8
 
 
 class MastArchive:
@@ -109,8 +112,12 @@ class MastArchive:
                 listener,
             )
         )
-        unique = {str(row["dataURI"]): joined_product(row, parents) for row in reversed(rows) if row.get("dataURI")}
-        table = ProductTable.from_rows(list(reversed(unique.values())))
+        unique: dict[str, dict[str, Any]] = {}
+        for row in rows:
+            if row.get("dataURI"):
+                unique.setdefault(str(row["dataURI"]), row)
+        files = columns_of(list(unique.values()))
+        table = ProductTable.from_columns(joined_products(files, parents) if files else {}, count=len(unique))
         self._sign(table)
         return table
 
@@ -212,21 +219,27 @@ class MastArchive:
         question: Callable[[Sequence[Any]], tuple[str, Mapping[str, Any]]],
         listener: Listener,
     ) -> list[dict[str, Any]]:
-        """Ask for what belongs to many ids; halve the batch when the archive does not manage it in time."""
+        """Ask for what belongs to many ids; halve the batch when the archive does not manage it in time.
+
+        As long as it answers at once, batches grow.
+        """
         rows: list[dict[str, Any]] = []
-        done = 0
+        done, most = 0, size * _LARGER
         async with Transport(self._settings) as transport:
             portal = Portal(self.name, transport, self._settings)
             while done < len(ids):
                 batch = ids[done : done + size]
+                started = time.monotonic()
                 try:
                     rows += await portal.rows(*question(batch), listener, insist=len(batch) == 1)
                 except (TimedOut, ResultTruncated):
                     if len(batch) == 1:
                         raise
-                    size = len(batch) // 2
+                    size = most = len(batch) // 2
                     continue
                 done += len(batch)
+                if time.monotonic() - started < _AT_ONCE:
+                    size = min(2 * size, most)
                 listener(Event(task, done, len(ids), "ids", finished=done == len(ids)))
         return rows
 
@@ -253,9 +266,12 @@ class MastArchive:
         async with Transport(self._settings) as transport:
             portal = Portal(self.name, transport, self._settings)
             async for page in portal.answer(*question_of(criteria, wanted), listener):
-                fresh = {_identity(row): row for row in page if _identity(row) not in seen}
-                seen |= fresh.keys()
-                tables.append(observations_of(list(fresh.values()), criteria, wanted))
+                ids = list(map(_identity, page))
+                fresh = set(ids) - seen
+                if len(fresh) < len(page):  # some came before, or twice
+                    page = Page({each: row for each, row in zip(ids, page, strict=True) if each in fresh}.values())
+                seen |= fresh
+                tables.append(observations_of(page, criteria, wanted))
         table = ObservationTable.stacked(tables)
         if criteria.position is not None and "separation" in table.colnames:
             table.sort("separation")
@@ -278,12 +294,16 @@ def observations_of(
     rows: list[dict[str, Any]], criteria: Criteria, wanted: Sequence[str] | None = None
 ) -> ObservationTable:
     """Make a table of an archive's rows: sectors, camera and CCD told, and what does not meet the criteria left out."""
-    described_rows = [described(row) for row in rows]
-    put_on_ccds(described_rows)
-    kept = [row for row in described_rows if belongs(row, criteria)]
+    if not rows:
+        return ObservationTable.from_rows([], wanted)
+    even = rows.columns if isinstance(rows, Page) else None
+    columns = put_on_ccds(described(columns_of(rows) if even is None else even))
+    kept = belonging(columns, criteria)
+    if kept is not None:
+        columns = taken(columns, kept)
     if criteria.position is not None:
-        kept = by_separation(kept, criteria.position)
-    return ObservationTable.from_rows(kept, wanted)
+        columns = by_separation(columns, criteria.position)
+    return ObservationTable.from_columns(columns, wanted)
 
 
 def _star(row: Mapping[str, Any]) -> object:

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from tessellar.archives.answers import Answers
+from tessellar.archives.answers import Answers, Page
 from tessellar.config import Settings
 from tessellar.errors import QueryError, ResultTruncated, TimedOut, Unavailable, UnexpectedReply
 from tessellar.net import Reply, Transport
@@ -63,7 +63,7 @@ class Portal:
 
     async def answer(
         self, service: str, params: Mapping[str, Any], listener: Listener = ignore, *, insist: bool = True
-    ) -> AsyncIterator[list[Row]]:
+    ) -> AsyncIterator[Page]:
         """Give a kept answer that will do, whole, or ask and give page after page.
 
         An answer is kept once it is complete, unless it is very long.
@@ -114,7 +114,7 @@ class Portal:
 
     async def pages(
         self, service: str, params: Mapping[str, Any], listener: Listener = ignore, *, insist: bool = True
-    ) -> AsyncIterator[list[Row]]:
+    ) -> AsyncIterator[Page]:
         """Ask, and give each page as it comes; nothing is kept.
 
         A page that does not come in time is asked for in smaller pieces, and a
@@ -153,7 +153,7 @@ class Portal:
                 if not ended:
                     coming = asyncio.create_task(ask(read // size + 1))
                     await asyncio.sleep(_SENT)
-                yield data
+                yield Page(data)
         finally:
             if coming is not None and not coming.cancel():
                 coming.exception()  # it has failed, and nobody wants to know any more

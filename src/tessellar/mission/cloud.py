@@ -7,31 +7,43 @@ has none here, and its files have no address.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tessellar.mission.names import ProductName, match_name
 
 BUCKET = "stpubdata"
 REGION = "us-east-1"
 
-# By family, or by kind: where its files lie. A run's validation files lie with its last sector.
-_TARGET = "tess/public/tid/s{sector:04d}/{tic4}/"
-_FRAME = "tess/public/ffi/s{sector:04d}/{year}/{day}/{camera}-{ccd}/"
-_FOLDERS = {
-    "spoc-lc": _TARGET,
-    "spoc-fast-lc": _TARGET,
-    "spoc-tp": _TARGET,
-    "spoc-fast-tp": _TARGET,
-    "spoc-dv": _TARGET,
-    "spoc-dvs": _TARGET,
-    "spoc-ffi": _FRAME,
-    "spoc-cbv": _FRAME,
-    "spoc-collateral": _FRAME,
-    "cube": "tess/public/mast/",
-    "tica-cube": "tess/public/mast/tica/",
+
+def _target(name: ProductName) -> str:
+    """Return the folder of a target's files; a run's validation files lie with its last sector."""
+    tic = f"{name.tic or 0:016d}"
+    return f"tess/public/tid/s{name.sector or 0:04d}/{tic[:4]}/{tic[4:8]}/{tic[8:12]}/{tic[12:]}/"
+
+
+def _frame(name: ProductName) -> str:
+    when = name.timestamp or ""
+    return f"tess/public/ffi/s{name.sector or 0:04d}/{when[:4]}/{when[4:7]}/{name.camera}-{name.ccd}/"
+
+
+# By family: where its files lie.
+_FOLDERS: dict[str, Callable[[ProductName], str]] = {
+    "spoc-lc": _target,
+    "spoc-fast-lc": _target,
+    "spoc-tp": _target,
+    "spoc-fast-tp": _target,
+    "spoc-dv": _target,
+    "spoc-dvs": _target,
+    "spoc-ffi": _frame,
+    "spoc-cbv": _frame,
+    "spoc-collateral": _frame,
+    "cube": lambda _: "tess/public/mast/",
+    "tica-cube": lambda _: "tess/public/mast/tica/",
 }
 _HLSP = "mast:HLSP/"
 
 
-def s3_uri(uri_or_filename: str) -> str | None:
+def s3_uri(uri_or_filename: str, name: ProductName | None = None) -> str | None:
     """Return the address of a file in MAST's cloud bucket; None where it is not known to have one.
 
     That a file has an address does not say that it is there: what is new
@@ -42,6 +54,8 @@ def s3_uri(uri_or_filename: str) -> str | None:
     uri_or_filename : str
         As in the column ``dataURI``, or the name of a file alone. High-level
         science products lie in the folder of their archive name.
+    name : ProductName, optional
+        What the file's name tells, where that is read already.
 
     Examples
     --------
@@ -55,23 +69,12 @@ def s3_uri(uri_or_filename: str) -> str | None:
     """
     if uri_or_filename.startswith(_HLSP):
         return f"s3://{BUCKET}/mast/hlsp/{uri_or_filename.removeprefix(_HLSP)}"
-    name = match_name(uri_or_filename.rsplit("/", 1)[-1])
+    name = match_name(uri_or_filename.rsplit("/", 1)[-1]) if name is None else name
     if name is None:
         return None
-    if name.family in _FOLDERS:
-        return f"s3://{BUCKET}/{_folder(name)}{name.filename}"
+    folder = _FOLDERS.get(name.family)
+    if folder is not None:
+        return f"s3://{BUCKET}/{folder(name)}{name.filename}"
     # Without a folder, the archive name of a high-level science product is only half of it.
     known = name.uri.startswith(_HLSP) and name.uri.count("/") > 2
     return s3_uri(name.uri) if known else None
-
-
-def _folder(name: ProductName) -> str:
-    tic, when = f"{name.tic or 0:016d}", name.timestamp or ""
-    return _FOLDERS[name.family].format(
-        sector=name.sector,
-        camera=name.camera,
-        ccd=name.ccd,
-        tic4="/".join(tic[i : i + 4] for i in range(0, 16, 4)),
-        year=when[:4],
-        day=when[4:7],
-    )

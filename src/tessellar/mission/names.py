@@ -7,8 +7,8 @@ reads is not a TESS name that tessellar knows, whatever is in the file.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from string import Formatter
 from typing import Any
@@ -146,8 +146,14 @@ class ProductName:
 
 _BY_NAME = {family.name: family for family in FAMILIES}
 _PATTERNS = {family.name: re.compile(family.pattern, re.ASCII) for family in FAMILIES}
-_WHOLE = ("tic", "sector", "first", "last", "camera", "ccd", "pin", "planet")
-_PLAIN = ("tic", "camera", "ccd", "timestamp", "scid", "cr", "pin", "planet", "version", "target")
+_WHOLE = frozenset({"tic", "sector", "first", "last", "camera", "ccd", "pin", "planet"})
+_PLAIN = frozenset({"tic", "camera", "ccd", "timestamp", "scid", "cr", "pin", "planet", "version", "target"})
+_ANY_DIGIT = str.maketrans("123456789", "000000000")
+_FORMS: dict[str, _Form] = {}
+_MOST_FORMS = 4096
+# Families whose names tell more, or other things, by their digits.
+_NO_FORMS = frozenset({"hlsp", "bulk-script", "bulk-script-runs", "tesscut", "ticacut"})
+_UNTOLD = {field.name: field.default for field in fields(ProductName) if field.default is not MISSING}
 
 _DESCRIPTIONS = {
     "lc": "Light curves",
@@ -255,20 +261,67 @@ def template_parts(family: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _match(filename: str) -> ProductName | None:
+    form = filename.translate(_ANY_DIGIT)
+    known = _FORMS.get(form)
+    named = known.read(filename) if known is not None else None
+    if named is not None:
+        return named
     for name, pattern in _PATTERNS.items():
         match = pattern.fullmatch(filename)
         if match is not None:
-            return _named(filename, _BY_NAME[name], match.groupdict())
+            named = _named(filename, _BY_NAME[name], match.groupdict())
+            if name not in _NO_FORMS and len(_FORMS) < _MOST_FORMS:
+                _FORMS[form] = _Form.of(named, match)
+            return named
     return None
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Names that differ in their digits only, so that their parts stand in the same places.
+
+    Attributes
+    ----------
+    constant : mapping
+        The values of `ProductName` without the parts that have digits.
+    parts : tuple
+        Name of each part with digits, where it stands, and what makes a value of its text.
+    """
+
+    constant: Mapping[str, Any]
+    parts: tuple[tuple[str, slice, Callable[[str], Any]], ...]
+
+    @classmethod
+    def of(cls, named: ProductName, match: re.Match[str]) -> _Form:
+        """Return the form of a name that was read."""
+        groups = {name: slice(*match.span(name)) for name, text in match.groupdict().items()
+                  if text is not None and any(map(str.isdigit, text))}  # fmt: skip
+        parts = tuple(
+            (name, place, int if name in _WHOLE else float if name == "cadence" else str)
+            for name, place in groups.items() if name in _UNTOLD or name in ("first", "last")
+        )  # fmt: skip
+        return cls({**named.__dict__}, parts)
+
+    def read(self, filename: str) -> ProductName | None:
+        """Read another name of the form; None if it cannot be one of the family."""
+        values = {**self.constant, "filename": filename}
+        for name, place, made in self.parts:
+            values[name] = made(filename[place])
+        for name in ("camera", "ccd"):
+            if values[name] is not None and not 1 <= values[name] <= 4:
+                return None
+        if "first" in values:
+            first, last = values.pop("first"), values.pop("last")
+            values |= {"sector": last, "sector_range": (first, last)}
+        named = object.__new__(ProductName)
+        named.__dict__.update(values)
+        return named
 
 
 def _values(found: Mapping[str, str | None]) -> dict[str, Any]:
     """Return the parts of a name that are there, numbers as numbers."""
-    values: dict[str, Any] = {name: text for name, text in found.items() if text is not None}
-    values |= {name: int(values[name]) for name in _WHOLE if name in values}
-    if "cadence" in values:
-        values["cadence"] = float(values["cadence"])
-    return values
+    values = {name: int(text) if name in _WHOLE else text for name, text in found.items() if text is not None}
+    return {**values, "cadence": float(values["cadence"])} if "cadence" in values else values
 
 
 def _named(filename: str, family: Family, found: Mapping[str, str | None]) -> ProductName:
@@ -277,7 +330,11 @@ def _named(filename: str, family: Family, found: Mapping[str, str | None]) -> Pr
         parts = _tokens(parts["target"]) | parts
     product = parts.get("product", "")
     first, last = parts.get("first"), parts.get("last")
-    return ProductName(
+    named = object.__new__(ProductName)
+    # What the class's own constructor would do, value by value: lists of products have thousands of names.
+    named.__dict__.update(
+        _UNTOLD,
+        **{name: parts[name] for name in parts.keys() & _PLAIN},
         filename=filename,
         family=family.name,
         kind=family.kind or _kind_of(product),
@@ -288,8 +345,8 @@ def _named(filename: str, family: Family, found: Mapping[str, str | None]) -> Pr
         sector_range=None if first is None or last is None else (first, last),
         cadence=parts.get("cadence", family.cadence),
         extension=parts.get("extension", ""),
-        **{name: parts.get(name) for name in _PLAIN},
     )
+    return named
 
 
 def _tokens(target: str) -> dict[str, int]:

@@ -74,8 +74,7 @@ def describe(name: ProductName | None) -> str:
 def _subject(name: ProductName) -> str:
     if name.tic is not None:
         return f"TIC {name.tic}"
-    gaia = re.fullmatch(r"gaia(?:id-|two)0*(\d+)", name.target or "")
-    if gaia is not None:
+    if name.target is not None and (gaia := re.fullmatch(r"gaia(?:id-|two)0*(\d+)", name.target)) is not None:
         return f"Gaia DR2 {gaia[1]}"
     if name.camera is not None and name.ccd is not None:
         return f"camera {name.camera}, CCD {name.ccd}"

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
+_CLOSE = 1e-7  # pixels
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -66,8 +68,11 @@ class Plane:
         # The distortion changes by a few per cent of a shift: this converges by more than a digit a step.
         u, v = goal_u, goal_v
         for _ in range(12):
+            before_u, before_v = u, v
             du, dv = self._distortion(u, v)
             u, v = goal_u - du, goal_v - dv
+            if not (np.abs(u - before_u) > _CLOSE).any() and not (np.abs(v - before_v) > _CLOSE).any():
+                break
         return u + self.sip_crpix[0], v + self.sip_crpix[1]
 
     def _distortion(self, u: Array, v: Array) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fnmatch
 import html
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -135,17 +135,34 @@ class ArchiveTable(Table):  # type: ignore[misc]
             The columns to have; by default those that any row has, known ones
             first, and if there is no row all that are known.
         """
+        return cls.from_columns(columns_of(rows), columns, len(rows))
+
+    @classmethod
+    def from_columns(
+        cls, values: Mapping[str, Sequence[Any]], columns: Iterable[str] | None = None, count: int | None = None
+    ) -> Self:
+        """Build the table from values by their columns; everything else as `from_rows` does.
+
+        Parameters
+        ----------
+        values : mapping
+            Column name to the values of all rows.
+        columns : iterable of str, optional
+            The columns to have.
+        count : int, optional
+            How many rows there are; needed where there may be no column.
+        """
+        count = len(next(iter(values.values()), ())) if count is None else count
         if columns is None:
-            seen = set[str]().union(*rows)
-            names = [name for name in cls.known_columns if name in seen or not rows]
-            names += sorted(name for name in seen - set(names) if not name.startswith("_"))
+            names = [name for name in cls.known_columns if name in values or not count]
+            names += sorted(name for name in values.keys() - set(names) if not name.startswith("_"))
         else:
             names = list(columns)
         unreadable: dict[str, int] = {}
         found = []
-        for name, values in zip(names, _by_column(rows, names), strict=True):
+        for name in names:
             info = cls.known_columns.get(name, ColumnInfo(str, None, ""))
-            column, failed = _column(values, info)
+            column, failed = _column(values.get(name) or [None] * count, info)
             found.append(column)
             if failed:
                 unreadable[name] = failed
@@ -273,6 +290,33 @@ class ProductTable(ArchiveTable):
         return [template.format(uri=uri) for uri in self.to_uris()]
 
 
+def even_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]] | None:
+    """Return rows by their columns, where all have the same ones, two or more; else None."""
+    names = list(rows[0]) if rows else []
+    if len(names) < 2 or any(len(row) != len(names) for row in rows):
+        return None
+    try:
+        return dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
+    except KeyError:
+        return None
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
+    """Return rows by their columns; None where a row has none.
+
+    Examples
+    --------
+    >>> from tessellar.products.tables import columns_of
+    >>> columns_of([{"a": 1}, {"a": 2, "b": 3}])
+    {'a': [1, 2], 'b': [None, 3]}
+    """
+    even = even_columns(rows)
+    if even is not None:
+        return even
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
 def plain_rows(table: Table) -> list[dict[str, Any]]:
     """Return the rows of any table as plain values, None for a missing one."""
     columns = [(name, table[name].tolist()) for name in table.colnames]
@@ -290,18 +334,6 @@ def curl_script(table: ProductTable) -> str:
         place = "/".join(("mastDownload", str(row["obs_collection"]), str(row["obs_id"]), str(row["productFilename"])))
         lines.append(f"curl -f -L -C - --create-dirs -o {shlex.quote(place)} {shlex.quote(url)}")
     return "\n".join(lines) + "\n"
-
-
-def _by_column(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Sequence[Any]]:
-    """Give the values of each column; None where a row has none."""
-    if len(names) > 1 and rows:
-        try:
-            yield from zip(*map(itemgetter(*names), rows), strict=True)
-            return
-        except KeyError:
-            pass  # not all rows have all columns
-    for name in names:
-        yield [row.get(name) for row in rows]
 
 
 def _column(values: Sequence[Any], info: ColumnInfo) -> tuple[MaskedColumn, int]:
