@@ -44,7 +44,7 @@ class Catalogue(FileServer):
         question = json.loads(parse_qs(self.forms[-1])["request"][0])
         params, service = question["params"], question["service"]
         rows = self.stars if service.startswith("Mast.Catalogs") else []
-        if service == "Mast.Catalogs.Tic.Cone":
+        if service == "Mast.Catalogs.TIC.Cone":
             rows = [{**star, "dstArcSec": abs(star["dec"] - params["dec"]) * 3600} for star in rows]
             rows = [star for star in rows if star["dstArcSec"] <= params["radius"] * 3600]
         elif rows:

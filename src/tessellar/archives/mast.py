@@ -160,7 +160,7 @@ class MastArchive:
 
         ``dstArcSec`` is the distance from the centre, in arcsec.
         """
-        rows = run(self._ask("Mast.Catalogs.Tic.Cone", {"ra": ra, "dec": dec, "radius": radius}, ignore))
+        rows = run(self._ask("Mast.Catalogs.TIC.Cone", {"ra": ra, "dec": dec, "radius": radius}, ignore))
         return sorted(rows, key=lambda row: float(row.get("dstArcSec") or 0.0))
 
     def stars_around(
