@@ -50,6 +50,7 @@ _COMMANDS = {
     "store": ("tessellar.cli.store", "Verify, clean, measure or adopt a folder of files."),
     "photometry": ("tessellar.cli.photometry", "Measure light curves from target pixel files."),
     "prepare": ("tessellar.cli.prepare", "Make full-frame images ready: background, pointing, stars, response."),
+    "survey": ("tessellar.cli.survey", "Measure every star of a sector, here or on a cluster."),
     "look": ("tessellar.cli.look", "Draw one page of a file."),
     "serve": ("tessellar.cli.serve", "Offer a folder as an archive."),
     "simulate": ("tessellar.cli.simulate", "Make a sky with known truth."),

@@ -6,21 +6,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tessellar.survey.exporting import Subset, export
     from tessellar.survey.folder import SurveyFolder
     from tessellar.survey.ledger import Ledger
-    from tessellar.survey.planning import Choices, plan
+    from tessellar.survey.pages import write_page
+    from tessellar.survey.planning import Choices, describe, plan
     from tessellar.survey.running import Finished, run
+    from tessellar.survey.summary import Summary, results, summaries
 
 _WHERE = {
     "Choices": "planning",
     "Finished": "running",
     "Ledger": "ledger",
+    "Subset": "exporting",
+    "Summary": "summary",
     "SurveyFolder": "folder",
+    "describe": "planning",
+    "export": "exporting",
     "plan": "planning",
+    "results": "summary",
     "run": "running",
+    "summaries": "summary",
+    "write_page": "pages",
 }
 
-__all__ = ["Choices", "Finished", "Ledger", "SurveyFolder", "plan", "run"]
+__all__ = [
+    "Choices",
+    "Finished",
+    "Ledger",
+    "Subset",
+    "Summary",
+    "SurveyFolder",
+    "describe",
+    "export",
+    "plan",
+    "results",
+    "run",
+    "summaries",
+    "write_page",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,20 +6,23 @@ which they come, the store is the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.mission.flags import DEFAULT_MASK
 from tessellar.photometry.engine import BandCurves
+from tessellar.photometry.metrics import METRICS
 from tessellar.pixels import AperturePixel
-from tessellar.products import LightCurveStore
+from tessellar.products import InputFile, LightCurveStore
 from tessellar.products.starimages import StarImages
 from tessellar.survey.folder import SurveyFolder
 from tessellar.survey.ledger import FieldRow
 from tessellar.survey.outcomes import PartFile
 
+_CARDS = {metric.name: (metric.keyword, metric.comment) for metric in METRICS.values()}
 _MASKED = np.int32(AperturePixel.COLLECTED | AperturePixel.PHOTOMETRY | AperturePixel.CENTROID)
 
 
@@ -51,7 +54,10 @@ class Storage:
                 if images is None and "mask" in curves.table:
                     images = mask_images(curves)
                 table = {name: values for name, values in curves.table.items() if np.ndim(values) == 1}
-                store.append(method, curves.tic, curves.columns, table, images=images, skip_known=True)
+                store.append(
+                    method, curves.tic, curves.columns, table,
+                    cards=_CARDS, images=images, settings={"quality": DEFAULT_MASK}, skip_known=True,
+                )  # fmt: skip
         finally:
             store.close()
 
@@ -74,7 +80,8 @@ class Storage:
             "time": prepared.time, "timecorr": prepared.timecorr, "cadenceno": prepared.cadenceno,
             "quality": prepared.quality,
             "position": PreparedFile(path).spacecraft().place(prepared.time - prepared.timecorr),
-            "kernels": prepared.pointing.filled_kernels(), "meta": {**about, "source": "ffi"},
+            "kernels": prepared.pointing.filled_kernels(),
+            "meta": {**about, "source": "ffi", "inputs": [asdict(InputFile.of(path))]},
         }  # fmt: skip
 
     def _of_target_file(self) -> dict[str, Any]:

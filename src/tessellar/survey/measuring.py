@@ -1,0 +1,241 @@
+"""Measure the stars of a task: a band of rows all at once, or star by star."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tessellar.errors import InputError, PhotometryError, ProductError
+from tessellar.photometry.engine import BandCurves
+from tessellar.photometry.status import STATUS
+from tessellar.survey.outcomes import METRIC_NAMES, Outcome, Part
+from tessellar.survey.tasks import Star, Task
+
+if TYPE_CHECKING:
+    from tessellar.photometry import Result
+    from tessellar.photometry.scene import Scene
+    from tessellar.pixels import StarField
+
+#: What a star is measured with where nothing else is said.
+BEST = "auto"
+#: Columns of a light curve that the store makes itself.
+_OF_STORE = ("TIME", "CADENCENO")
+# In frames also these: they follow from the star's place, and from the frames.
+_OF_FRAMES = (*_OF_STORE, "TIMECORR", "QUALITY", "POS_CORR1", "POS_CORR2")
+_NO_METRICS = (math.nan,) * len(METRIC_NAMES)
+
+
+def measure(task: Task) -> Part:
+    """Measure a task.
+
+    Raises
+    ------
+    TessellarError
+        If its pixels cannot be read. What is wrong with one star only is told in its outcome.
+    """
+    return _measure_band(task) if task.rows is not None else _measure_each(task)
+
+
+def _measure_band(task: Task) -> Part:
+    from tessellar.photometry.engine.measuring import measure_band
+    from tessellar.pixels import PreparedField
+
+    assert task.rows is not None
+    field = PreparedField(task.path)
+    tics = np.array([star.tic for star in task.stars], dtype=np.int64)
+    band = measure_band(field, rows=task.rows, methods=task.methods, tics=tics, threads=1)
+    stars = field.stars
+    assert stars is not None
+    return part_of_band(band.curves, task.stars, task.methods, stars)
+
+
+def part_of_band(
+    curves: Mapping[str, BandCurves], wanted: Sequence[Star], methods: Sequence[str], stars: StarField
+) -> Part:
+    """What the curves of a band are for a survey: an outcome for each star and method, and the curves that there are.
+
+    Parameters
+    ----------
+    curves : mapping of str to BandCurves
+    wanted : sequence of Star
+        The targets. Other stars that were measured are left out.
+    methods : sequence of str
+    stars : StarField
+        Of the field, for their places on the sky.
+    """
+    priority = {star.tic: star.priority for star in wanted}
+    outcomes: list[Outcome] = []
+    kept: dict[str, BandCurves] = {}
+    for method in methods:
+        found = curves.get(method)
+        known: set[int] = set()
+        if found is not None:
+            table = dict(found.table)
+            reasons = [str(each) for each in table["reasons"]]
+            metrics = _metrics(table, len(found))
+            known = set(found.tic.tolist())
+            for place, tic in enumerate(found.tic.tolist()):
+                if tic in priority:
+                    status = STATUS(int(table["status"][place]))
+                    outcomes.append(Outcome(priority[tic], method, status, reasons[place], tuple(metrics[place])))
+            bright = np.isin(found.tic, np.array(list(priority), dtype=np.int64))
+            bright &= np.isin(table["status"], [STATUS.OK, STATUS.WARNING])
+            places = _on_sky(stars, found.tic)
+            kept[method] = _chosen(found, bright, {**places, "reasons": np.array(reasons, dtype=np.str_)})
+        lost = f"the {method} method gave nothing for this star"
+        outcomes += [
+            Outcome(star.priority, method, STATUS.ERROR, lost, _NO_METRICS) for star in wanted if star.tic not in known
+        ]
+    return Part(tuple(outcomes), {method: each for method, each in kept.items() if len(each)}, {})
+
+
+def _metrics(table: Mapping[str, NDArray[Any]], count: int) -> list[list[float]]:
+    columns = [np.asarray(table.get(name, np.full(count, np.nan)), dtype=np.float64) for name in METRIC_NAMES]
+    rows: list[list[float]] = np.stack(columns, axis=1).tolist()
+    return rows
+
+
+def _on_sky(stars: StarField, tics: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    order = np.argsort(stars.tic)
+    at = order[np.searchsorted(stars.tic, tics, sorter=order)]
+    return {"ra": stars.ra[at], "dec": stars.dec[at]}
+
+
+def _chosen(curves: BandCurves, which: NDArray[np.bool_], more: Mapping[str, NDArray[Any]]) -> BandCurves:
+    return BandCurves(
+        tic=curves.tic[which],
+        columns={name: values[which] for name, values in curves.columns.items()},
+        table={name: np.asarray(values)[which] for name, values in {**curves.table, **more}.items()},
+    )
+
+
+def _measure_each(task: Task) -> Part:
+    """Measure stars one by one; a scene is opened once for all stars that are in it."""
+    from tessellar.photometry import measure_in
+    from tessellar.photometry.output import images_of
+
+    cadences = _cadences(task)
+    results: list[tuple[Star, Result]] = []
+    outcomes: list[Outcome] = []
+    for star, scene in _with_scenes(task):
+        if isinstance(scene, Exception):
+            outcomes.append(_failed(star, str(scene)))
+            continue
+        try:
+            result = measure_in(scene, star.tic, star.method or BEST)
+            if cadences is not None and result.columns and not _fits(result, cadences):
+                raise PhotometryError(f"{star.path} has cadences that {task.path} lacks, and cannot be stored with it")
+        except (InputError, PhotometryError) as error:
+            outcomes.append(_failed(star, str(error)))
+            continue
+        except ProductError as error:
+            # Frames are of all stars alike: that is not a star's misfortune.
+            if star.source == "ffi":
+                raise
+            outcomes.append(_failed(star, str(error)))
+            continue
+        outcomes.append(_outcome(star, result))
+        if result.status.has_light_curve:
+            results.append((star, result))
+    methods = sorted({result.method for _, result in results})
+    chosen = {method: [each for each in results if each[1].method == method] for method in methods}
+    return Part(
+        tuple(outcomes),
+        {method: _stacked(group, cadences) for method, group in chosen.items()},
+        {method: [images_of(result) for _, result in group] for method, group in chosen.items()},
+    )
+
+
+def _with_scenes(task: Task) -> Iterator[tuple[Star, Scene | Exception]]:
+    from tessellar.photometry import FieldScene
+    from tessellar.photometry.opening import scene_of
+    from tessellar.pixels import PreparedField
+    from tessellar.products import read_target_pixels
+
+    opened: tuple[str, Scene | Exception] | None = None
+    for star in task.stars:
+        path = Path(task.folder) / star.path
+        if opened is None or opened[0] != star.path:
+            if star.source == "ffi":
+                opened = star.path, FieldScene(PreparedField(path))
+            else:
+                try:
+                    opened = star.path, scene_of(read_target_pixels(path), Path(task.folder))
+                except ProductError as error:
+                    opened = star.path, error
+        yield star, opened[1]
+
+
+def _cadences(task: Task) -> NDArray[np.int64] | None:
+    """Numbers of the cadences of the store: of target pixel files those of the longest; None for frames."""
+    from tessellar.products import read_target_pixels
+
+    if task.stars[0].source == "ffi":
+        return None
+    return np.asarray(read_target_pixels(task.path).cadenceno, dtype=np.int64)
+
+
+def _fits(result: Result, cadences: NDArray[np.int64]) -> bool:
+    return bool(np.isin(result.columns["CADENCENO"], cadences).all())
+
+
+def _outcome(star: Star, result: Result) -> Outcome:
+    metrics = tuple(float(result.metrics.get(name, math.nan)) for name in METRIC_NAMES)
+    return Outcome(star.priority, result.method, result.status, result.reason, metrics, tuple(map(int, result.skip)))
+
+
+def _failed(star: Star, reason: str) -> Outcome:
+    return Outcome(star.priority, star.method or BEST, STATUS.ERROR, " ".join(reason.split()), _NO_METRICS)
+
+
+def _stacked(group: Sequence[tuple[Star, Result]], cadences: NDArray[np.int64] | None) -> BandCurves:
+    results = [result for _, result in group]
+    left_out = _OF_FRAMES if cadences is None else _OF_STORE
+    # What one of them lacks it has nowhere a value.
+    names = {name: values.dtype for one in results for name, values in _columns(one).items() if name not in left_out}
+    columns = {
+        name: np.stack([_aligned(_columns(one).get(name), one, cadences, dtype) for one in results])
+        for name, dtype in sorted(names.items())
+    }
+    return BandCurves(
+        tic=np.array([star.tic for star, _ in group], dtype=np.int64), columns=columns, table=_table(group)
+    )
+
+
+def _columns(result: Result) -> dict[str, NDArray[Any]]:
+    return {**result.columns, **result.extra}
+
+
+def _aligned(
+    values: NDArray[Any] | None, result: Result, cadences: NDArray[np.int64] | None, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """One column on the cadences of the store."""
+    numbers = np.asarray(result.columns["CADENCENO"], dtype=np.int64)
+    missing = np.nan if dtype.kind == "f" else 0
+    if values is None:
+        values = np.full(len(numbers), missing, dtype=dtype)
+    if cadences is None or np.array_equal(numbers, cadences):
+        return np.asarray(values)
+    made = np.full(len(cadences), missing, dtype=dtype)
+    made[np.searchsorted(cadences, numbers)] = values
+    return made
+
+
+def _table(group: Iterable[tuple[Star, Result]]) -> dict[str, NDArray[Any]]:
+    from tessellar.photometry.output import record_of
+
+    rows = []
+    for _, result in group:
+        target = result.target
+        known = {name: getattr(target, name) for name in ("ra", "dec", "tmag", "column", "row")}
+        rows.append({
+            **{name: math.nan if value is None else float(value) for name, value in known.items()},
+            "status": int(result.status), "reasons": result.reason, "record": record_of(result),
+            **{name: float(result.metrics.get(name, math.nan)) for name in METRIC_NAMES},
+        })  # fmt: skip
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}

@@ -1,0 +1,233 @@
+"""What came of a survey: counts, reasons, noise by magnitude, and the stars that somebody should look at."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tessellar.photometry.expected import expected_noise, mask_size_bounds
+from tessellar.photometry.status import STATUS
+from tessellar.photometry.target import ZERO_POINT
+from tessellar.survey.ledger import FieldRow, Ledger
+from tessellar.survey.outcomes import METRIC_NAMES
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+_Floats = NDArray[np.float64]
+
+#: CDPP of white noise over its standard deviation, as `METRICS` define it.
+CDPP_OF_WHITE = 1.168
+# Sky and pixels of a star of which neither is known: a dark field, a faint star's mask.
+_SKY, _PIXELS = 100.0, 10.0
+_TEXT = ("source", "method", "reason")
+_BIN = 0.5
+
+
+def results(ledger: Ledger, field: FieldRow | None = None) -> Table:
+    """One row a target: what it is, how it ended (`status`, `reason`), its metrics; the brightest first.
+
+    `skipped_by` is the TIC id of the star that keeps the mask, 0 for none.
+    """
+    from astropy.table import Table
+
+    names = ("priority", "tic", "source", "tmag", "method", "status", "reason", "skipped_by", *METRIC_NAMES)
+    chosen = ", ".join(f"result.{name}" for name in names if name != "skipped_by")
+    chosen = chosen.replace("result.reason", "result.reason, by.tic AS skipped_by, place.ccd_column, place.ccd_row")
+    query = (
+        f"SELECT {chosen} FROM result JOIN target AS place ON place.priority = result.priority "
+        "LEFT JOIN target AS by ON by.priority = result.skipped_by"
+    )
+    where = "" if field is None else " WHERE result.field = ?"
+    rows = ledger.select(f"{query}{where} ORDER BY result.priority", *(() if field is None else (field.id,)))
+    order = (*names[:8], "ccd_column", "ccd_row", *METRIC_NAMES)
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(order)
+    hours = np.nan if field is None else field.cadence / 3600
+    return Table({name: _column(name, each) for name, each in zip(order, values, strict=True)}, meta={"hours": hours})
+
+
+def _column(name: str, values: Any) -> NDArray[Any]:
+    if name in _TEXT:
+        return np.array([value or "" for value in values], dtype=np.str_)
+    if name in ("priority", "tic", "status", "skipped_by"):
+        return np.array([value or 0 for value in values], dtype=np.int64)
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def status_counts(table: Table) -> dict[str, int]:
+    """Stars by name of STATUS, in the order of STATUS."""
+    found = Counter(table["status"].tolist())
+    return {status.name: found[status.value] for status in STATUS if found[status.value]}
+
+
+def grouped_reasons(table: Table) -> list[dict[str, Any]]:
+    """Reasons of ERROR and WARNING, numbers and names of files taken out, the most frequent first.
+
+    Each with `status`, `reason`, `stars` (how many) and `example` (a TIC id).
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for status, reason, tic in zip(table["status"], table["reason"], table["tic"], strict=True):
+        if status in (STATUS.ERROR, STATUS.WARNING):
+            for each in str(reason).split("; "):
+                groups.setdefault((STATUS(int(status)).name, _general(each)), []).append(int(tic))
+    rows = [
+        {"status": status, "reason": reason, "stars": len(tics), "example": tics[0]}
+        for (status, reason), tics in groups.items()
+    ]
+    return sorted(rows, key=lambda row: (-int(str(row["stars"])), str(row["status"]), str(row["reason"])))
+
+
+def _general(reason: str) -> str:
+    """A reason without what is of one star only."""
+    return re.sub(r"\d+(\.\d+)?", "#", re.sub(r"\S+\.(fits|h5)\S*", "FILE", reason))
+
+
+def noise_of(table: Table) -> tuple[_Floats, _Floats]:
+    """Noise of one hour, measured and expected, ppm.
+
+    Measured: CDPP over one hour, as white noise would have it (over 1.168), or else RMSHOUR. Expected: photons and
+    reading (`expected_noise`); for stars whose sky is not known, with 100 e-/s a pixel.
+    """
+    measured = np.asarray(table["cdpp_1_0"]) / CDPP_OF_WHITE
+    measured = np.where(np.isfinite(measured), measured, np.asarray(table["rms_hour"]) * 1e6)
+    pixels = np.where(np.isfinite(table["mask_size"]), table["mask_size"], _PIXELS)
+    computed = expected_noise(np.asarray(table["mean_flux"]), pixels, _SKY)
+    expected = np.asarray(table["noise_expected"])
+    return measured, np.where(np.isfinite(expected), expected, computed)
+
+
+def by_magnitude(tmag: _Floats, values: Mapping[str, _Floats]) -> Table:
+    """Medians, 16th and 84th percentiles in bins of half a magnitude that hold three stars at least."""
+    from astropy.table import Table
+
+    number = np.floor(np.asarray(tmag) / _BIN)
+    known = np.isfinite(number) & np.logical_or.reduce([np.isfinite(each) for each in values.values()])
+    rows = []
+    for each in np.unique(number[known]):
+        inside = known & (number == each)
+        if inside.sum() >= 3:
+            row: dict[str, float] = {"tmag": (each + 0.5) * _BIN, "stars": int(inside.sum())}
+            for name, column in values.items():
+                some = column[inside & np.isfinite(column)]
+                quantiles = np.percentile(some, [50, 16, 84]) if some.size else [np.nan] * 3
+                row |= dict(zip((name, f"{name}_16", f"{name}_84"), map(float, quantiles), strict=True))
+            rows.append(row)
+    return Table(rows=rows) if rows else Table(names=["tmag", "stars", *values])
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that makes a light curve suspicious."""
+
+    name: str
+    meaning: str
+    holds: Callable[[Table], NDArray[np.bool_]]
+
+
+def suspicious(table: Table) -> list[dict[str, Any]]:
+    """Stars with a light curve at which somebody should look: `tic`, `tmag`, `checks` (names), the brightest first."""
+    curves = table[np.isin(table["status"], [STATUS.OK, STATUS.WARNING])]
+    if not len(curves):
+        return []
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = {check.name: check.holds(curves) for check in CHECKS}
+    rows = []
+    for place, (tic, tmag) in enumerate(zip(curves["tic"].tolist(), curves["tmag"].tolist(), strict=True)):
+        names = [name for name, which in found.items() if which[place]]
+        if names:
+            rows.append({"tic": tic, "tmag": tmag, "checks": ", ".join(names)})
+    return rows
+
+
+def _too_quiet(table: Table) -> NDArray[np.bool_]:
+    measured, expected = noise_of(table)
+    # A robust standard deviation of n values is known to 1.16 / sqrt(n) of itself.
+    hours = np.asarray(table["n_good"]) * table.meta["hours"]
+    least = 0.8 * (1 - 3 * 1.16 / np.sqrt(np.maximum(hours, 1)))
+    return np.asarray((measured < least * expected) | (measured <= 0))
+
+
+def _too_loud(table: Table) -> NDArray[np.bool_]:
+    measured, _ = noise_of(table)
+    bins = by_magnitude(np.asarray(table["tmag"]), {"noise": measured})
+    if not len(bins):
+        return np.zeros(len(table), dtype=bool)
+    usual = 10 ** np.interp(table["tmag"], bins["tmag"], np.log10(bins["noise"]))
+    return np.asarray(measured > 10 * usual)
+
+
+def _clean(table: Table) -> NDArray[np.bool_]:
+    crowd = np.asarray(table["crowdsap"])
+    other = np.where(np.isfinite(crowd), 1 - crowd, np.asarray(table["contamination"]))
+    return ~(other > 0.15)
+
+
+def _off_flux(table: Table) -> NDArray[np.bool_]:
+    ratio = np.asarray(table["mean_flux"]) / 10 ** (-0.4 * (np.asarray(table["tmag"]) - ZERO_POINT))
+    return np.asarray(_clean(table) & ((ratio < 0.4) | (ratio > 2.5)))
+
+
+def _off_place(table: Table) -> NDArray[np.bool_]:
+    away = np.hypot(table["pos_column"] - table["ccd_column"], table["pos_row"] - table["ccd_row"])
+    return np.asarray(_clean(table) & (np.asarray(table["tmag"]) < 13) & (away > 1))
+
+
+def _mask_too_large(table: Table) -> NDArray[np.bool_]:
+    most = [mask_size_bounds(tmag, source.partition(":")[0])[1] for tmag, source in table["tmag", "source"].iterrows()]
+    return np.asarray(np.asarray(table["mask_size"]) > np.array(most))
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "quiet",
+        "noise of an hour below 0.8 times what photons and reading leave, by 3 sigma: something was taken off",
+        _too_quiet,
+    ),
+    Check("loud", "noise of an hour above 10 times the median at its magnitude: variable, or disturbed", _too_loud),
+    Check("flux", "a star with little light of others is off its magnitude by a factor of 2.5", _off_flux),
+    Check("place", "a star of T < 13 with little light of others is seen more than 1 px off its place", _off_place),
+    Check("mask", "more pixels than masks of its magnitude are accepted with (TASOC data validation)", _mask_too_large),
+    Check("faint", "the median flux is not positive", lambda table: np.asarray(table["mean_flux"]) <= 0),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """What came of one field."""
+
+    field: FieldRow
+    table: Table
+
+    def as_record(self) -> dict[str, Any]:
+        """All but the pictures, as plain values."""
+        measured, expected = noise_of(self.table)
+        tmag = np.asarray(self.table["tmag"])
+        bins = by_magnitude(tmag, {"noise": measured, "expected": expected})
+        return {
+            "field": str(self.field.field),
+            "cadence": self.field.cadence,
+            "kind": self.field.kind,
+            "targets": len(self.table),
+            "status": status_counts(self.table),
+            "methods": dict(Counter(self.table["method"][self.table["method"] != ""].tolist())),
+            "reasons": grouped_reasons(self.table),
+            "noise": [
+                {**{name: _plain(row[name]) for name in bins.colnames}, "stars": int(row["stars"])} for row in bins
+            ],
+            "suspicious": suspicious(self.table),
+        }
+
+
+def summaries(ledger: Ledger) -> list[Summary]:
+    """What came of each field of a survey."""
+    return [Summary(field, results(ledger, field)) for field in ledger.fields()]
+
+
+def _plain(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
