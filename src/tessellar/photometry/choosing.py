@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
 from tessellar.photometry.contamination import middle_response, stars_in
+from tessellar.photometry.expected import mask_size_bounds
 from tessellar.photometry.masks import check_mask, pipeline_mask, threshold_mask
 from tessellar.photometry.optimal import choose_apertures
 from tessellar.photometry.result import StampGrowth
 from tessellar.photometry.sanity import Finding
 from tessellar.photometry.status import STATUS
-from tessellar.photometry.watershed import SATURATED_TMAG, find_regions, with_bleed
+from tessellar.photometry.watershed import SATURATED_TMAG, THRESHOLD, find_regions, with_bleed
 from tessellar.pixels import AperturePixel, mean_image
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 PRESENT = 0.95
 #: Rows or columns by which a stamp is wanted larger on a side that a mask touches.
 GROWTH = 10
+# Threshold, in robust standard deviations, at which a mask is taken however large it is.
+_STEEPEST = 400.0
 # Kinds whose masks take all light they find, so that a fainter star in one of them has no light of its own left.
 _TAKE_ALL = ("pipeline", "threshold", "watershed")
 
@@ -142,8 +145,11 @@ def _optimal(
                 "choose watershed",
             )
         )  # fmt: skip
-    # The box of the response ends on its own; only a stamp that cuts it short keeps a mask from being what it would.
-    return Choice(mask, "optimal", tuple(doubts), growth_of(mask))
+    # Masks end with the box of the response: only a stamp that cuts it short keeps one from being what it would be.
+    side, (high, wide) = found.masks.shape[1], stamp.shape
+    down, left = stamp.corner[1] - int(found.bottom[0]), stamp.corner[0] - int(found.left[0])
+    cut_short = (down, side - down - high, left, side - left - wide)
+    return Choice(mask, "optimal", tuple(doubts), growth_of(mask, cut_short))
 
 
 def _watershed(
@@ -156,16 +162,22 @@ def _watershed(
 ) -> Choice:
     seen = np.where(present_pixels(stamp, image, good), image, np.nan)
     known = () if stars is None else (stars.column - stamp.corner[0], stars.row - stamp.corner[1], stars.tmag)
-    try:
-        regions = find_regions(seen, *known)
-    except PhotometryError as error:
-        return _minimum(seen, place, f"{error}: the minimum aperture was taken", stamp)
-    mask = regions.at(*place)
-    if mask is None:
-        return _minimum(seen, place, f"no mask was found for {target}: the minimum aperture was taken", stamp)
-    if _brightest(mask, stamp, target, stars) <= SATURATED_TMAG:
-        mask = with_bleed(mask, seen, regions.bright)
-    return Choice(mask, "watershed", grow=growth_of(mask))
+    most = np.inf if target.tmag is None else mask_size_bounds(target.tmag, "ffi")[1]
+    threshold = THRESHOLD
+    while True:
+        try:
+            regions = find_regions(seen, *known, threshold=threshold)
+        except PhotometryError as error:
+            return _minimum(seen, place, f"{error}: the minimum aperture was taken", stamp)
+        mask = regions.at(*place)
+        if mask is None:
+            return _minimum(seen, place, f"no mask was found for {target}: the minimum aperture was taken", stamp)
+        if _brightest(mask, stamp, target, stars) <= SATURATED_TMAG:
+            mask = with_bleed(mask, seen, regions.bright)
+        if mask.sum() <= most or threshold > _STEEPEST:
+            return Choice(mask, "watershed", grow=growth_of(mask))
+        # Under an empty sky the halo of a bright star is significant far beyond what it is worth: ask for more light.
+        threshold *= 2
 
 
 def _brightest(mask: NDArray[np.bool_], stamp: Stamp, target: Target, stars: Surroundings | None) -> float:
@@ -207,9 +219,20 @@ def present_pixels(stamp: Stamp, image: NDArray[np.float64], good: NDArray[np.bo
     return np.asarray(finite[exposed].mean(axis=0) >= PRESENT) if exposed.any() else np.isfinite(image)
 
 
-def growth_of(mask: NDArray[np.bool_]) -> StampGrowth | None:
-    """10 pixels more on every side of the stamp that a mask touches; None where it touches none."""
-    down, up, left, right = (GROWTH * int(line.any()) for line in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+def growth_of(mask: NDArray[np.bool_], most: tuple[int, int, int, int] | None = None) -> StampGrowth | None:
+    """10 pixels more on every side of the stamp that a mask touches, or `most`; None where there is none to add.
+
+    Parameters
+    ----------
+    mask : boolean array (rows, cols)
+    most : tuple of int, optional
+        Pixels down, up, left and right that make a difference.
+    """
+    limits = most or (GROWTH,) * 4
+    lines = mask[0], mask[-1], mask[:, 0], mask[:, -1]
+    down, up, left, right = (
+        max(min(GROWTH, limit), 0) * int(line.any()) for line, limit in zip(lines, limits, strict=True)
+    )
     if not (down or up or left or right):
         return None
     # What lies on the border is judged by its flux, and bleeding charge by itself.

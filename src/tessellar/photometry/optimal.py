@@ -14,22 +14,22 @@ with ``P = sum(p)`` has the variance ::
 
 The first term is photons and reading. The others are systematics that no average takes away: neighbours vary and are
 known with errors, so that a part ``leak`` of their light counts as noise, and what crosses the mask's edge when the
-pointing moves by ``motion`` does too. The mask is the set with the least J that grows from the star's brightest pixel,
-pixel by pixel over shared edges, each time by the pixel that leaves J the smallest. Without neighbours and motion this
-is, but for the edges that have to be shared, the exact optimum: the pixels above a threshold in
-p / (F p + b + r^2 / 1.98 s).
+pointing moves by ``motion`` does too. A mask grows from the star's brightest pixel over shared edges, each time by the
+pixel that leaves the first two terms the smallest; from where they were least, pixels at its edge are taken in or left
+out as long as that makes J smaller and leaves it in one piece. Without neighbours and motion this is, but for the edges
+that have to be shared, the exact optimum: the pixels above a threshold in p / (F p + b + r^2 / 1.98 s).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import InputError
+from tessellar.photometry.growing import grow_in_numpy, improve_in_numpy, kernels
 from tessellar.photometry.noise import READ_NOISE, light_variance, noise_time
 from tessellar.pixels.response import add_stars, box_corners
 
@@ -37,19 +37,15 @@ if TYPE_CHECKING:
     from tessellar.pixels.response import PixelResponse
 
 #: Part of the neighbours' light in the mask that counts as noise.
-LEAK = 3.0e-3
+LEAK = 1.0e-3
 #: Pixels that stars move along each axis within an hour: a few thousandths (Gai et al. 2022, arXiv:2212.02357).
 MOTION = 4.0e-3
 #: Seconds, for which photon noise is weighed against what no average takes away.
 HOUR = 3600.0
 #: Fewest pixels of a mask.
 MINIMUM = 4
-# Stars whose boxes are held at a time.
-_CHUNK = 10_000
-# Growing goes on for so many pixels after the best mask, in case a better one comes.
-_PATIENCE = 24
-
-_OUT, _EDGE, _IN, _NEVER = 0, 1, 2, 3
+# Stars whose boxes are held at a time while they are drawn, and while masks are chosen.
+_CHUNK, _CHOSEN = 10_000, 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,10 +260,39 @@ def optimal_masks(
     if usable is not None:
         may &= usable
     masks = np.zeros(shares.shape, dtype=bool)
-    grow = _grower() if compiled else _grow_in_numpy
     weights = np.array([1.0 / noise_time(HOUR), leak * leak, motion * motion])
-    grow(shares, light, bottoms, lefts, stars, beneath, may, weights, int(minimum), masks)
+    grow, improve = kernels() if compiled else (grow_in_numpy, improve_in_numpy)
+    for first in range(0, len(shares), _CHOSEN):
+        part = slice(first, first + _CHOSEN)
+        terms, free = _terms(shares[part], light[part], bottoms[part], lefts[part], stars, beneath, may, weights[0])
+        grow(terms, free, weights, int(minimum), masks[part])
+        improve(terms, free, weights, int(minimum), masks[part])
     return masks
+
+
+def _terms(
+    shares: NDArray[np.float64],
+    light: NDArray[np.float64],
+    bottoms: NDArray[np.int64],
+    lefts: NDArray[np.int64],
+    scene: NDArray[np.float64],
+    beneath: NDArray[np.float64],
+    may: NDArray[np.bool_],
+    per_time: float,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Of each pixel of each box: variance, others' light, two slopes, share; and whether it may be taken."""
+    offsets = np.arange(shares.shape[1])
+    rows, cols = bottoms[:, None] + offsets, lefts[:, None] + offsets
+    high, wide = may.shape
+    inside = ((rows >= 0) & (rows < high))[:, :, None] & ((cols >= 0) & (cols < wide))[:, None, :]
+    at = np.clip(rows, 0, high - 1)[:, :, None] * wide + np.clip(cols, 0, wide - 1)[:, None, :]
+    own = light[:, None, None] * shares
+    terms = np.empty((len(shares), 5, *shares.shape[1:]))
+    terms[:, 1] = np.maximum(scene[0].ravel()[at] - own, 0.0)
+    terms[:, 0] = (np.maximum(own, 0.0) + terms[:, 1]) * per_time + beneath.ravel()[at]
+    terms[:, 2], terms[:, 3] = scene[1].ravel()[at], scene[2].ravel()[at]
+    terms[:, 4] = shares
+    return terms, inside & may.ravel()[at]
 
 
 def shares_in_masks(
@@ -302,144 +327,3 @@ def shares_in_masks(
     crowdsap = np.full(len(masks), np.nan)
     np.divide(own * np.asarray(flux, dtype=np.float64), total, out=crowdsap, where=total > 0)
     return own, np.clip(crowdsap, 0.0, 1.0)
-
-
-@cache
-def _grower() -> Any:
-    from numba import njit
-
-    return njit(cache=True, nogil=True)(_grow)
-
-
-def _grow(shares, light, bottoms, lefts, scene, beneath, may, weights, minimum, masks):  # type: ignore[no-untyped-def]
-    """Grow the mask of every star. Compiled by numba; `_grow_in_numpy` takes the same steps."""
-    side = shares.shape[1]
-    pixels = side * side
-    high, wide = scene.shape[1:]
-    per_time, leak2, motion2 = weights
-    variance, others, along, across = np.empty(pixels), np.empty(pixels), np.empty(pixels), np.empty(pixels)
-    state = np.empty(pixels, np.int8)
-    edge, order = np.empty(pixels, np.int64), np.empty(pixels, np.int64)
-    for star in range(len(light)):
-        share = shares[star].ravel()
-        first = -1
-        for at in range(pixels):
-            j, k = bottoms[star] + at // side, lefts[star] + at % side
-            state[at] = 3
-            if 0 <= j < high and 0 <= k < wide and may[j, k]:
-                state[at] = 0
-                own = light[star] * share[at]
-                others[at] = max(scene[0, j, k] - own, 0.0)
-                variance[at] = (max(own, 0.0) + others[at]) * per_time + beneath[j, k]
-                across[at], along[at] = scene[1, j, k], scene[2, j, k]
-                if first < 0 or share[at] > share[first]:
-                    first = at
-        if first < 0:
-            continue
-        edge[0], edges = first, 1
-        state[first] = 1
-        noise, foreign, slope_x, slope_y, held = 0.0, 0.0, 0.0, 0.0, 0.0
-        size, best_size, best = 0, 0, np.inf
-        while edges > 0:
-            pick, least = 0, np.inf
-            for number in range(edges):
-                at = edge[number]
-                inside = max(held + share[at], 1e-12)
-                stray = foreign + others[at]
-                value = (noise + variance[at] + leak2 * (stray * stray)) / (inside * inside)
-                if value < least or (value == least and at < edge[pick]):
-                    pick, least = number, value
-            at = edge[pick]
-            edges -= 1
-            edge[pick] = edge[edges]
-            state[at] = 2
-            order[size] = at
-            size += 1
-            noise += variance[at]
-            foreign += others[at]
-            slope_x += across[at]
-            slope_y += along[at]
-            held += share[at]
-            inside = max(held, 1e-12)
-            least += motion2 * (slope_x * slope_x + slope_y * slope_y) / (inside * inside)
-            if size <= minimum or least < best:
-                best, best_size = least, size
-            elif size - best_size >= _PATIENCE:
-                break
-            for step in range(4):
-                if step == 0 and at >= side:
-                    near = at - side
-                elif step == 1 and at < pixels - side:
-                    near = at + side
-                elif step == 2 and at % side > 0:
-                    near = at - 1
-                elif step == 3 and at % side < side - 1:
-                    near = at + 1
-                else:
-                    continue
-                if state[near] == 0:
-                    state[near] = 1
-                    edge[edges] = near
-                    edges += 1
-        for number in range(best_size):
-            masks[star, order[number] // side, order[number] % side] = True
-
-
-def _grow_in_numpy(
-    shares: NDArray[np.float64],
-    light: NDArray[np.float64],
-    bottoms: NDArray[np.int64],
-    lefts: NDArray[np.int64],
-    scene: NDArray[np.float64],
-    beneath: NDArray[np.float64],
-    may: NDArray[np.bool_],
-    weights: NDArray[np.float64],
-    minimum: int,
-    masks: NDArray[np.bool_],
-) -> None:
-    """Grow the mask of every star, as `_grow` does."""
-    offsets = np.arange(shares.shape[1])
-    high, wide = scene.shape[1:]
-    for star, share in enumerate(shares):
-        rows, cols = np.meshgrid(bottoms[star] + offsets, lefts[star] + offsets, indexing="ij")
-        place = np.clip(rows, 0, high - 1), np.clip(cols, 0, wide - 1)
-        inside = (rows >= 0) & (rows < high) & (cols >= 0) & (cols < wide)
-        free = inside & may[place]
-        own = light[star] * share
-        others = np.maximum(scene[0][place] - own, 0.0)
-        variance = (np.maximum(own, 0.0) + others) * weights[0] + beneath[place]
-        terms = np.stack([variance, others, scene[1][place], scene[2][place], share])
-        if free.any():
-            masks[star] = _grown(terms, free, weights, minimum)
-
-
-def _grown(
-    terms: NDArray[np.float64], free: NDArray[np.bool_], weights: NDArray[np.float64], minimum: int
-) -> NDArray[np.bool_]:
-    """The best mask of one star; terms are variance, others' light, two slopes and share, each (side, side)."""
-    state = np.where(free, _OUT, _NEVER)
-    state.flat[int(np.argmax(np.where(free, terms[4], -np.inf)))] = _EDGE
-    summed = np.zeros(5)
-    order: list[int] = []
-    best, best_size = np.inf, 0
-    while (state == _EDGE).any():
-        noise, stray, _, _, held = summed[:, None, None] + terms
-        value = (noise + weights[1] * (stray * stray)) / np.maximum(held, 1e-12) ** 2
-        value[state != _EDGE] = np.inf
-        at = int(np.argmin(value))
-        order.append(at)
-        row, col = divmod(at, state.shape[1])
-        summed = summed + terms[:, row, col]
-        state[row, col] = _IN
-        slope_x, slope_y = summed[2:4]
-        full = value[row, col] + weights[2] * (slope_x * slope_x + slope_y * slope_y) / max(summed[4], 1e-12) ** 2
-        if len(order) <= minimum or full < best:
-            best, best_size = float(full), len(order)
-        elif len(order) - best_size >= _PATIENCE:
-            break
-        for near in ((row - 1, col), (row + 1, col), (row, col - 1), (row, col + 1)):
-            if 0 <= near[0] < state.shape[0] and 0 <= near[1] < state.shape[1] and state[near] == _OUT:
-                state[near] = _EDGE
-    mask = np.zeros(state.shape, dtype=bool)
-    mask.flat[order[:best_size]] = True
-    return mask
