@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tessellar.survey import SurveyFolder, run
+import pytest
+
+from tessellar.errors import NoSpace, StoreError
+from tessellar.progress import Event
+from tessellar.survey import Ledger, SurveyFolder, run
 from tests.survey.conftest import contents
 from tests.survey.fakework import MEASURE
 
 Found = Callable[[], dict[str, Any]]
+_ROOT = Path(__file__).parents[2]
 
 
 def faults(folder: Path, **what: Any) -> None:
     (folder / "faults.json").write_text(json.dumps(what))
+
+
+def in_a_process(folder: Path, **settings: Any) -> subprocess.Popen[bytes]:
+    """A run in a process of its own, to be killed."""
+    code = (
+        "from tessellar.survey import run\n"
+        f"if __name__ == '__main__': run({str(folder)!r}, measure={MEASURE!r}, **{settings!r})"
+    )
+    script = folder / "go.py"
+    script.write_text(code)
+    path = f"{_ROOT}:{_ROOT / 'src'}"
+    return subprocess.Popen(
+        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE
+    )
 
 
 def test_workers_that_die_fail_and_run_out_of_memory_change_nothing(planned: Path, undisturbed: Found) -> None:
@@ -32,3 +59,145 @@ def test_workers_that_die_fail_and_run_out_of_memory_change_nothing(planned: Pat
     assert "not enough memory" in told
     assert "KeyError" in told
     assert not list(SurveyFolder(planned).folder.glob("parts/*"))
+
+
+def test_a_poisoned_task_is_set_aside_with_its_reason_and_done_when_it_is_mended(
+    planned: Path, undisturbed: Found
+) -> None:
+    faults(planned, **{"3": {"how": "corrupt"}, "6": {"how": "kill"}})
+    finished = run(planned, workers=2, measure=MEASURE)
+    assert "frame-17.fits" in finished.aside[3]
+    assert "SIGKILL" in finished.aside[6]
+    ledger = Ledger(SurveyFolder(planned).ledger)
+    lacking = {row[0] for row in ledger.select("SELECT priority FROM target WHERE task IN (3, 6)")}
+    told = ledger.select("SELECT result.priority, reason FROM result WHERE status = 2")
+    ledger.close()
+    listed = {priority for priority, reason in told if "frame-17.fits" in reason or "SIGKILL" in reason}
+    assert listed == lacking
+    assert finished.stars["ERROR"] >= len(lacking)
+    # It stays aside, until it is asked for again.
+    assert run(planned, workers=1, measure=MEASURE).done == 0
+    (planned / "faults.json").unlink()
+    assert run(planned, workers=1, measure=MEASURE, again=True).aside == {}
+    assert contents(planned) == undisturbed()
+
+
+def test_a_second_run_says_so_and_leaves(planned: Path) -> None:
+    with SurveyFolder(planned).locked(), pytest.raises(StoreError, match=f"process {os.getpid()} on .* works here"):
+        run(planned, workers=1, measure=MEASURE)
+    assert not list(SurveyFolder(planned).folder.glob("*.lc.h5"))
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file of this process, or of one that it starts, can grow beyond `size` bytes."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [4_000, 45_000])
+def test_a_full_disk_stops_the_run_with_one_line_and_it_goes_on_later(
+    planned: Path, undisturbed: Found, size: int
+) -> None:
+    """4 kB: no part can be written; 45 kB: parts can, but not the store of them all."""
+    with full_disk(size), pytest.raises(NoSpace, match="no space left"):
+        run(planned, workers=1, measure=MEASURE)
+    run(planned, workers=1, measure=MEASURE)
+    assert contents(planned) == undisturbed()
+
+
+def test_stopping_it_loses_nothing_that_was_done(planned: Path, undisturbed: Found) -> None:
+    def stop(event: Event) -> None:
+        if event.done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(planned, workers=2, measure=MEASURE, listener=stop)
+    finished = run(planned, workers=2, measure=MEASURE)
+    assert finished.done < 8
+    assert contents(planned) == undisturbed()
+
+
+def _killed_at_random(planned: Path, undisturbed: Found, seed: int) -> None:
+    faults(planned, sleep=0.05)
+    dice = random.Random(seed)
+    for _ in range(20):
+        process = in_a_process(planned, workers=2)
+        time.sleep(dice.uniform(0.5, 3.0))
+        children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, check=False).stdout.split()
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+        # Workers leave when the run is no more.
+        for _ in range(100):
+            if not any(Path(f"/proc/{child.decode()}").exists() for child in children):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("a worker outlived its run")
+        ledger = Ledger(SurveyFolder(planned).ledger)
+        left = ledger.select("SELECT count(*) FROM task WHERE state IN ('waiting', 'done')")[0][0]
+        ledger.close()
+        if not left:
+            break
+    run(planned, workers=1, measure=MEASURE)
+    assert contents(planned) == undisturbed()
+
+
+def test_a_run_that_is_killed_goes_on(planned: Path, undisturbed: Found) -> None:
+    faults(planned, sleep=0.05)
+    process = in_a_process(planned, workers=1)
+    parts = SurveyFolder(planned).part(1).parent
+    for _ in range(600):
+        if list(parts.glob("task-*.npz")) or list(parts.parent.glob("*.lc.h5")) or process.poll() is not None:
+            break
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    run(planned, workers=1, measure=MEASURE)
+    assert contents(planned) == undisturbed()
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(4))
+def test_runs_that_are_killed_at_random_moments_go_on(planned: Path, undisturbed: Found, seed: int) -> None:
+    _killed_at_random(planned, undisturbed, seed)
+
+
+@pytest.mark.heavy
+def test_workers_that_are_killed_at_random_moments_change_nothing(planned: Path, undisturbed: Found) -> None:
+    faults(planned, sleep=0.3)
+    dice, over, killed = random.Random(7), threading.Event(), 0
+
+    def murder() -> None:
+        nonlocal killed
+        while not over.wait(dice.uniform(0.8, 1.6)):
+            mine = subprocess.run(
+                ["pgrep", "-P", str(os.getpid()), "-f", "spawn_main"], capture_output=True, check=False
+            )
+            pids = mine.stdout.split()
+            if pids:
+                os.kill(int(dice.choice(pids)), signal.SIGKILL)
+                killed += 1
+
+    thread = threading.Thread(target=murder)
+    thread.start()
+    try:
+        for _ in range(6):
+            finished = run(planned, workers=2, measure=MEASURE, again=True)
+            if not finished.aside:
+                break
+    finally:
+        over.set()
+        thread.join()
+    assert killed > 0
+    assert finished.aside == {}
+    assert contents(planned) == undisturbed()
