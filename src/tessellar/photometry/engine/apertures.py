@@ -94,24 +94,21 @@ def _measure_some(
     rows, cols = found.bottom[part][star] + up, found.left[part][star] + right
     indices = (rows - window.corner[1]) * window.shape[1] + cols - window.corner[0]
     across, along = (cols - column[star]).astype(np.float32), (rows - row[star]).astype(np.float32)
-    arrays = window.pixels, indptr, indices.astype(np.int64), across, along
+    (left, bottom) = field.corner
+    sky = star_skies(field, indptr, rows - bottom, cols - left)
+    read = np.bincount(star, scene.noise.read[cols - left], part.stop - part.start).astype(np.float32)
+    arrays = window.pixels, indptr, indices.astype(np.int64), across, along, sky, read, scene.noise.time
     spans = [(share.start, share.stop) for share in parts(part.stop - part.start, _SHARE)]
     out = sums[:, : part.stop - part.start]
     workers.each(partial(_sum, arrays, out), spans)
-    (left, bottom) = field.corner
-    sky = star_skies(field, indptr, rows - bottom, cols - left)
-    flux, light, moment_x, moment_y, missing, _ = out
+    flux, variance, _, light, moment_x, moment_y, missing, _ = out
     size = np.diff(indptr)[:, None]
     gaps = (missing > 0) | (size == 0)
     bits = np.where(gaps, np.uint8(PixelQuality.MISSING_PIXEL), np.uint8(0))
     bits |= np.where(missing >= size, np.uint8(PixelQuality.ALL_MISSING), np.uint8(0))
-    flux[gaps] = np.nan
+    flux[gaps] = variance[gaps] = np.nan
     columns["FLUX"][part], columns["FLUX_BKG"][part] = flux, sky
-    read = np.bincount(star, scene.noise.read[cols - left], part.stop - part.start).astype(np.float32)
-    variance = np.maximum(flux + np.nan_to_num(sky), 0.0)
-    variance += read[:, None]
-    variance /= np.float32(scene.noise.time)
-    columns["FLUX_ERR"][part] = np.sqrt(variance, out=variance)
+    np.sqrt(variance, out=columns["FLUX_ERR"][part])
     with np.errstate(invalid="ignore", divide="ignore"):
         for name, moment, place in (("MOM_CENTR1", moment_x, column), ("MOM_CENTR2", moment_y, row)):
             centre = columns[name][part]

@@ -18,7 +18,7 @@ Float = NDArray[np.float32]
 #: Frames that a kernel sums at a time.
 PIECE = 256
 #: Rows of what `mask_sums` gives.
-SUMS = ("flux", "light", "column", "row", "missing", "peak")
+SUMS = ("flux", "variance", "background", "light", "column", "row", "missing", "peak")
 
 
 @cache
@@ -75,7 +75,7 @@ def weighted_sums_plain(
         out[star] = weights[part].astype(np.float64) @ pixels[indices[part]]
 
 
-def mask_sums(pixels, indptr, indices, across, along, first, last, out):  # type: ignore[no-untyped-def]
+def mask_sums(pixels, indptr, indices, across, along, sky, read, time, first, last, out):  # type: ignore[no-untyped-def]
     """All that a light curve takes from a mask of pixels, in one sweep.
 
     Parameters
@@ -86,30 +86,36 @@ def mask_sums(pixels, indptr, indices, across, along, first, last, out):  # type
         Pixels of each star's mask.
     across, along : float32 arrays (entries,)
         Columns and rows from the star's own pixel to each of them.
+    sky : float32 array (stars, n)
+        Background that was taken off the mask, e-/s.
+    read : float32 array (stars,)
+        What reading adds to the noise of the mask, as light, e-/s.
+    time : float
+        Seconds by which light is divided to be variance.
     first, last : int
         Stars to do, the last not included.
-    out : float32 array (6, stars, n)
-        Of the pixels that are not missing: their sum; the sum of those above 0, and that times column and row; then
-        the number that is missing, and the brightest. See `SUMS`.
+    out : float32 array (8, stars, n)
+        See `SUMS`: sum of the pixels; its variance; background; then of the pixels that are not missing the sum of
+        those above 0, and that times column and row; the number that is missing; the brightest. Where one is missing,
+        flux and variance are NaN.
     """
     count = pixels.shape[1]
+    per_time = np.float32(1.0 / time)
     for star in range(first, last):
         begin, end = indptr[star], indptr[star + 1]
         for start in range(0, count, 256):
             stop = min(start + 256, count)
-            flux, light = out[0, star, start:stop], out[1, star, start:stop]
-            columns, rows = out[2, star, start:stop], out[3, star, start:stop]
-            missing, peak = out[4, star, start:stop], out[5, star, start:stop]
-            flux[:] = 0.0
-            light[:] = 0.0
-            columns[:] = 0.0
-            rows[:] = 0.0
-            missing[:] = 0.0
-            peak[:] = -np.inf
+            size = stop - start
+            flux, variance, beneath = out[0, star, start:stop], out[1, star, start:stop], out[2, star, start:stop]
+            light, columns, rows = out[3, star, start:stop], out[4, star, start:stop], out[5, star, start:stop]
+            missing, peak = out[6, star, start:stop], out[7, star, start:stop]
+            for t in range(size):
+                flux[t] = light[t] = columns[t] = rows[t] = missing[t] = np.float32(0.0)
+                peak[t] = np.float32(-np.inf)
             for at in range(begin, end):
                 x, y = across[at], along[at]
                 pixel = pixels[indices[at], start:stop]
-                for t in range(stop - start):
+                for t in range(size):
                     value = pixel[t]
                     absent = value != value
                     there = np.float32(0.0) if absent else value
@@ -120,21 +126,30 @@ def mask_sums(pixels, indptr, indices, across, along, first, last, out):  # type
                     rows[t] += positive * y
                     missing[t] += np.float32(1.0) if absent else np.float32(0.0)
                     peak[t] = max(peak[t], there)
+            for t in range(size):
+                if missing[t] > 0:
+                    flux[t] = np.nan
+                beneath[t] = sky[star, start + t]
+                variance[t] = (max(flux[t] + beneath[t], np.float32(0.0)) + read[star]) * per_time
+                if missing[t] > 0:
+                    variance[t] = np.nan
 
 
 def mask_sums_plain(
-    pixels: Float, indptr: NDArray[np.int64], indices: NDArray[np.int64], across: Float, along: Float, first: int,
-    last: int, out: Float,
+    pixels: Float, indptr: NDArray[np.int64], indices: NDArray[np.int64], across: Float, along: Float, sky: Float,
+    read: Float, time: float, first: int, last: int, out: Float,
 ) -> None:  # fmt: skip
     """Sum as `mask_sums` does."""
     for star in range(first, last):
         part = slice(indptr[star], indptr[star + 1])
         values = pixels[indices[part]].astype(np.float64)
+        missing = np.isnan(values).sum(axis=0)
+        flux = values.sum(axis=0)
         there = np.nan_to_num(values)
         light = np.maximum(there, 0.0)
-        sums = there.sum(0), light.sum(0), across[part] @ light, along[part] @ light, np.isnan(values).sum(0)
-        out[:5, star] = sums
-        out[5, star] = there.max(axis=0) if len(there) else -np.inf
+        variance = (np.maximum(flux + sky[star], 0.0) + read[star]) / time
+        out[:7, star] = flux, variance, sky[star], light.sum(0), across[part] @ light, along[part] @ light, missing
+        out[7, star] = there.max(axis=0) if len(there) else -np.inf
 
 
 def projections(pixels, begin, wide, boxes, bottoms, lefts, reaches, offsets, motion, first, last, out):  # type: ignore[no-untyped-def]
