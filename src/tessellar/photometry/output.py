@@ -59,7 +59,7 @@ def meta_of(result: Result) -> dict[str, Any]:
         "quality_bits": int(flags.MASKS[result.settings.quality]),
         "corner": stamp.corner,
         **result.about,
-        "headers": {**header_cards(result), **result.cards},
+        "headers": header_cards(result),
     }
 
 

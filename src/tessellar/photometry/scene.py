@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import InputError, MissingInput, ProductError
-from tessellar.mission import flags
+from tessellar.mission import flags, time_offset
 from tessellar.photometry.limits import StampLimits, stamp_size
 from tessellar.photometry.target import Target
 from tessellar.pixels import (
@@ -24,6 +24,7 @@ from tessellar.pixels import (
     measure_stamp_sky,
 )
 from tessellar.pixels.stamp import output_flags
+from tessellar.products.lightcurveheaders import told_by_mission
 from tessellar.targets import TIC
 
 if TYPE_CHECKING:
@@ -146,13 +147,14 @@ class FieldScene:
 
     @cached_property
     def about(self) -> Mapping[str, Any]:
-        """Data release, number of exposures a frame, whether the sky was simulated, and that it is of frames."""
-        release, frames = self.header.get("DATA_REL"), self.header.get("NUM_FRM")
+        """Data release, exposures, known error of the times, whether the sky was simulated; and what it is of."""
+        offset = self.prepared.provenance.settings.get("time_offset") or {}
         return {
             "source": "ffi",
-            "data_release": release if isinstance(release, int) else None,
             "simulated": any(self.header.get(key) is True for key in ("SIMULATD", "SIMDATA")),
-            "num_frm": frames if isinstance(frames, int) else None,
+            **told_by_mission(self.header),
+            "time_offset": offset.get("seconds"),
+            "time_corrected": offset.get("corrected"),
         }
 
     @cached_property
@@ -306,12 +308,21 @@ class StampScene:
 
     @cached_property
     def about(self) -> Mapping[str, Any]:
-        """Data release, number of exposures a cadence, and whether the sky was simulated."""
-        frames = self.tpf.table_keys.get("NUM_FRM")
+        """Data release, exposures, known error of the times, whether the sky was simulated; and what it is of."""
+        tpf, offset = self.tpf, None
+        if not tpf.simulated:
+            version, processing = tpf.data_release, str(self.header.get("PROCVER") or "") or None
+            offset = time_offset(
+                tpf.author, self.field.sector, version=version, processing=processing, camera=self.field.camera,
+                ccd=self.field.ccd,
+            )  # fmt: skip
         return {
-            "data_release": self.tpf.data_release,
-            "simulated": self.tpf.simulated,
-            "num_frm": frames if isinstance(frames, int) else None,
+            "source": "tpf",
+            "simulated": tpf.simulated,
+            **told_by_mission(self.header),
+            "data_release": tpf.data_release,
+            "time_offset": None if offset is None else offset.seconds,
+            "time_corrected": None if offset is None else False,
         }
 
     @cached_property

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tessellar.products.followupnames import FollowupName, parse_followup_name
     from tessellar.products.images import PRF, FullFrameImage
     from tessellar.products.lightcurve import LightCurve
+    from tessellar.products.lightcurveexport import export_fits, export_parquet
     from tessellar.products.lightcurvestore import LightCurveStore
     from tessellar.products.provenance import InputFile, Provenance
     from tessellar.products.reading import Product, read, read_light_curve, read_target_pixels
@@ -44,6 +45,8 @@ _HOMES = {
     "FullFrameImage": "images",
     "LightCurve": "lightcurve",
     "LightCurveStore": "lightcurvestore",
+    "export_fits": "lightcurveexport",
+    "export_parquet": "lightcurveexport",
     "InputFile": "provenance",
     "Provenance": "provenance",
     "Product": "reading",
@@ -92,6 +95,8 @@ __all__ = [
     "ValidationTimeSeries",
     "WeightImage",
     "check_structure",
+    "export_fits",
+    "export_parquet",
     "find_runs",
     "join_light_curves",
     "parse_followup_name",

@@ -137,6 +137,19 @@ def table_time_cards(times: NDArray[np.float64], meta: Mapping[str, Any]) -> lis
     return _cards(wanted)
 
 
+def told_by_mission(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """What a header of the mission's tells for those of light curves: see `write_light_curve`.
+
+    Examples
+    --------
+    >>> told_by_mission({"NUM_FRM": 300, "DEADC": 0.792, "CRMITEN": True, "CRBLKSZ": 10})["num_frm"]
+    300
+    """
+    kinds = {"data_release": int, "num_frm": int, "deadc": float, "crmiten": bool, "crblksz": int}
+    names = {"data_release": "DATA_REL"} | {name: name.upper() for name in list(kinds)[1:]}
+    return {name: keys[key] if isinstance(keys.get(key), kinds[name]) else None for name, key in names.items()}
+
+
 def live_fraction(meta: Mapping[str, Any]) -> float | None:
     """Part of the time in which light is collected: DEADC of the input, or as cosmic-ray mitigation leaves it."""
     if meta.get("deadc") is not None:

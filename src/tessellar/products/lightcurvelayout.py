@@ -12,6 +12,10 @@ from tessellar.errors import InputError
 
 #: Columns that are kept as whole millionths: single precision has 0.0001 px at column 2000.
 FIXED = ("MOM_CENTR1", "MOM_CENTR2")
+#: Values of the column ``status``, as `tessellar.photometry.STATUS` has them.
+STATUS_NAMES = {0: "UNKNOWN", 1: "OK", 2: "ERROR", 3: "WARNING", 4: "ABORT", 5: "SKIPPED", 6: "STARTED"}
+# Columns for which single precision would not do.
+_DOUBLE = ("TIME",)
 _STEP = 1e-6
 _NONE = np.iinfo(np.int32).min
 # Bytes of one chunk before packing: small enough to read one star, large enough to read all.
@@ -40,7 +44,7 @@ def packed(name: str, values: ArrayLike) -> NDArray[Any]:
         known = np.abs(scaled) < -float(_NONE)
         return np.where(known, scaled, _NONE).astype(np.int32)
     if array.dtype.kind == "f":
-        return array.astype(np.float32, copy=False)
+        return array.astype(np.float64 if name in _DOUBLE else np.float32, copy=False)
     return array.astype(np.int32 if array.dtype.itemsize <= 4 else np.int64, copy=False)
 
 
@@ -76,10 +80,13 @@ def series_storage(name: str, dtype: np.dtype[Any], length: int) -> dict[str, An
     }
 
 
-def table_storage(dtype: np.dtype[Any]) -> dict[str, Any]:
+def table_storage(dtype: np.dtype[Any], name: str = "") -> dict[str, Any]:
     """How a column of one value a star is created."""
     import h5py
 
+    if name == "status":
+        words = h5py.enum_dtype({word: number for number, word in STATUS_NAMES.items()}, basetype="i1")
+        return {"shape": (0,), "maxshape": (None,), "chunks": (_ROWS,), "dtype": words}
     base: dict[str, Any] = {"shape": (0,), "maxshape": (None,), "chunks": (_ROWS,)}
     if dtype.kind in "OUS":
         return base | {"dtype": h5py.string_dtype()}

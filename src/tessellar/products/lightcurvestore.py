@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tessellar import __version__
 from tessellar.errors import InputError, MissingInput, Unrecognised
 from tessellar.mission.barycentre import along
 from tessellar.products.growingfile import GrowingFile
@@ -210,7 +211,8 @@ class LightCurveStore:
             single precision; centroids to a millionth of a pixel. A column that a block lacks is NaN (flags: 0) there.
         table : mapping of str to array-like (k,)
             One value a star, numbers or text: ``ra, dec`` (deg), ``tmag, column, row, status, reasons``, and the
-            metrics. What is not known is NaN, or ``""``.
+            metrics. What is not known is NaN, or ``""``. ``record`` is what else the star's file says
+            (`tessellar.products.lightcurveexport.describe_record`).
         cards : mapping of str to (keyword, comment), optional
             Which columns of the table are header keywords in FITS files, and of what name.
         images : sequence of StarImages, optional
@@ -254,6 +256,7 @@ class LightCurveStore:
             group = file["methods"].require_group(method)
             if "settings" not in group.attrs:
                 group.attrs["settings"] = json.dumps(dict(settings or {}), default=str)
+                group.attrs["version"] = __version__
             first = _extend(group, "tic", ids, table_storage(np.dtype("i8")), 0)
             _extend_all(group.require_group("lightcurves"), given, first, len(ids), len(self.time))
             _extend_all(group.require_group("table"), facts, first, len(ids), None)
@@ -281,13 +284,8 @@ class LightCurveStore:
         found = self._file.read(lambda _: read())
         place = {name: float(values[row]) for name, values in index.places.items()}
         time, timecorr = self.times(place["ra"], place["dec"], found.pop("TIMECORR", None))
-        made: dict[str, NDArray[Any]] = {
-            "TIME": time,
-            "TIMECORR": timecorr,
-            "CADENCENO": self.cadenceno,
-            **found,
-            "QUALITY": self.quality,
-        }
+        made: dict[str, NDArray[Any]] = {"TIME": time, "TIMECORR": timecorr, "CADENCENO": self.cadenceno}
+        made |= {"QUALITY": self.quality} | found
         if "POS_CORR1" not in made and "kernels" in self._cadences:
             made["POS_CORR1"], made["POS_CORR2"] = _moved(self._cadences["kernels"], place["column"], place["row"])
         return made
@@ -336,11 +334,30 @@ class LightCurveStore:
         """Metrics, status and places of all stars of a method, one row a star, beginning with ``tic``."""
         from astropy.table import Table
 
-        def read(file: Any) -> dict[str, Any]:
-            group = _group(file, method, self.path)
-            return {"tic": group["tic"][()]} | {name: _whole(data) for name, data in group["table"].items()}
+        names = [name for name in self.table_names(method) if name != "record"]
+        columns = {"tic": self.tics(method)} | {name: self.values(method, name) for name in names}
+        return Table(columns, meta={"method": method, "store": self.path.name})
 
-        return Table(self._file.read(read), meta={"method": method, "store": self.path.name})
+    def table_names(self, method: str) -> tuple[str, ...]:
+        """Columns of the table of a method, without ``tic``."""
+        return self._file.read(lambda file: tuple(_group(file, method, self.path)["table"]))
+
+    def values(self, method: str, name: str) -> NDArray[Any]:
+        """One column of the table, in the order of `tics`.
+
+        Raises
+        ------
+        InputError
+            If there is no such column.
+        """
+
+        def read(file: Any) -> NDArray[Any]:
+            table = _group(file, method, self.path)["table"]
+            if name not in table:
+                raise InputError(f"{self.path.name} has no {name} in the table of {method}: it has {', '.join(table)}")
+            return _whole(table[name])
+
+        return self._file.read(read)
 
     def cards(self, method: str) -> dict[str, tuple[str, str]]:
         """Columns of the table that are header keywords: name to keyword and comment."""
@@ -355,6 +372,24 @@ class LightCurveStore:
     def settings(self, method: str) -> dict[str, Any]:
         """What the stars of a method were measured with."""
         return dict(self._file.read(lambda file: json.loads(_group(file, method, self.path).attrs["settings"])))
+
+    def version(self, method: str) -> str:
+        """Version of tessellar that began to put in stars of a method."""
+        return self._file.read(lambda file: str(_group(file, method, self.path).attrs.get("version", "")))
+
+    def rows(self, method: str, tics: ArrayLike) -> NDArray[np.int64]:
+        """Rows of stars in `column` and `values`.
+
+        Raises
+        ------
+        InputError
+            If one is not here.
+        """
+        ids = np.asarray(tics, dtype=np.int64).reshape(-1)
+        found = self._find(method, ids)
+        if (found < 0).any():
+            raise InputError(f"TIC {ids[found < 0][0]} has no light curve by {method} in {self.path.name}")
+        return found
 
     def images(self, tic: int | TIC, method: str) -> StarImages | None:
         """Stamp, aperture and mean image of a star; None where they were not kept."""
@@ -372,10 +407,7 @@ class LightCurveStore:
         return self
 
     def _row(self, tic: int | TIC, method: str) -> int:
-        row = int(self._find(method, np.array([int(tic)]))[0])
-        if row < 0:
-            raise InputError(f"TIC {int(tic)} has no light curve by {method} in {self.path.name}")
-        return row
+        return int(self.rows(method, [int(tic)])[0])
 
     def _find(self, method: str, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of stars; -1 where a star is not here."""
@@ -463,7 +495,9 @@ def _extend_all(group: Any, given: Mapping[str, NDArray[Any]], first: int, count
     for name, values in given.items():
         if name in group and group[name].dtype.kind != values.dtype.kind:
             raise InputError(f"{name} is of {group[name].dtype} in the store, {values.dtype} was given")
-        storage = table_storage(column_type(values)) if length is None else series_storage(name, values.dtype, length)
+        storage = (
+            table_storage(column_type(values), name) if length is None else series_storage(name, values.dtype, length)
+        )
         _extend(group, name, values, storage, first)
     for name in group:
         # What this block lacks is filled.
