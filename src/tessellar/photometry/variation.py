@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 _Floats = NDArray[np.float64]
 
-# |x| is taken as sqrt(x^2 + r^2): r in parts of the median step of the start, first large, so that the way is
-# short, and then so small that it no longer matters.
-_ROUNDINGS = (1.0, 0.3, 0.1, 0.03)
+# |x| is taken as sqrt(x^2 + r^2): r in parts of the median step that the weights so far leave, first large, so that the
+# way is short, and then smaller and smaller, until the gap to the least is below this part.
+_ROUNDINGS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+_NEAR = 0.005
 _MOST_STEPS = 300
 # A weight below this part of the mean one is raised to it before the next rounding: from zero there is no way back.
 _FLOOR = 1e-3
@@ -62,7 +63,7 @@ def least_variation(pixels: NDArray[np.floating], *, most_steps: int = _MOST_STE
     pixels : array (n, k)
         Flux of k pixels in n >= 3 cadences, in order of time; finite, and positive in the mean.
     most_steps : int
-        Of the minimiser, for each of four roundings of the corner of abs(x).
+        Of the minimiser, for each rounding of the corner of abs(x).
 
     Returns
     -------
@@ -84,20 +85,20 @@ def least_variation(pixels: NDArray[np.floating], *, most_steps: int = _MOST_STE
     level = pixels.mean(axis=0, dtype=np.float64)
     steps = np.diff(np.asarray(pixels, dtype=np.float64), axis=0) / level
     share = level / level.sum()
-    first = steps @ share
-    start, scale = float(np.abs(first).mean()), float(np.median(np.abs(first)))
-    corner, taken = 0.0, 0
-    for part in _ROUNDINGS if scale > 0 and len(level) > 1 else ():
-        corner = part * scale
+    start = float(np.abs(steps @ share).mean())
+    gap, taken = (1.0, 0) if start > 0 and len(level) > 1 else (0.0, 0)
+    for part in _ROUNDINGS:
+        corner = part * float(np.median(np.abs(steps @ share)))
+        if gap < _NEAR or not corner > 0:
+            break
         found = minimize(
             _rounded, np.log(np.maximum(share, _FLOOR / len(share))), args=(steps, corner), jac=True,
-            method="L-BFGS-B", options={"maxiter": most_steps, "maxcor": 20, "ftol": 1e-9, "gtol": 1e-9},
+            method="L-BFGS-B", options={"maxiter": most_steps, "maxcor": 20, "ftol": 1e-10, "gtol": 1e-10},
         )  # fmt: skip
         share, taken = _softmax(found.x), taken + int(found.nit)
-    variation = float(np.abs(steps @ share).mean())
+        gap = min(gap, _gap(share, steps, corner))
     weights = share / level
-    gap = _gap(share, steps, corner, variation)
-    return LeastVariation(weights / weights.sum(), variation, start, gap, taken)
+    return LeastVariation(weights / weights.sum(), float(np.abs(steps @ share).mean()), start, gap, taken)
 
 
 def _softmax(theta: _Floats) -> _Floats:
@@ -114,12 +115,8 @@ def _rounded(theta: _Floats, steps: _Floats, corner: float) -> tuple[float, _Flo
     return float(size.mean()), share * (slope - share @ slope)
 
 
-def _gap(share: _Floats, steps: _Floats, corner: float, variation: float) -> float:
-    """Part of `variation` by which the least may lie below it, by duality."""
-    if not variation > 0:
-        return 0.0
+def _gap(share: _Floats, steps: _Floats, corner: float) -> float:
+    """Part of the variation by which the least may lie below it, by duality."""
     step = steps @ share
-    size = np.hypot(step, corner)
-    signs = np.divide(step, size, out=np.zeros_like(step), where=size > 0)
-    least = float((signs @ steps).min()) / len(steps)
-    return float(np.clip(1.0 - least / variation, 0.0, 1.0))
+    least = float(((step / np.hypot(step, corner)) @ steps).min())
+    return float(np.clip(1.0 - least / np.abs(step).sum(), 0.0, 1.0))
