@@ -38,6 +38,9 @@ SHIFT_STEP = 0.05
 PRIOR_WIDTH = 0.25
 #: A star gets a prior when its neighbours make its error larger than this many times what it were alone.
 BLENDED = 3.0
+#: A star with less than this share of its light on the image, and less light there than this, e-/s, is not fitted: what
+#: is expected of it is taken off.
+FAR_SHARE, FAR_LIGHT = 0.02, 30.0
 # Frames are copied for the kernel so many at a time.
 _AT_ONCE = 512
 
@@ -63,6 +66,10 @@ class Basis:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def chosen(self, which: NDArray[np.int64]) -> Basis:
+        """The basis of some of the stars."""
+        return Basis(self.images[which], self.bottom[which], self.left[which], self.reference[which])
 
     def drawn(self, shape: tuple[int, int], shift: Array | None = None) -> Array:
         """Images of all stars at unit flux, (k, rows, columns), with `shift` (k, 2) against the reference place."""
@@ -326,7 +333,8 @@ class LinearSeries:
     Attributes
     ----------
     flux : array (n, k)
-        e-/s; NaN where shifts are not known, or a frame has no solution.
+        e-/s; NaN where shifts are not known, or a frame has no solution. Of stars with hardly any light on the image
+        (`FAR_SHARE`) it is the expected one.
     variance : array (n, m)
         Of the wanted stars, (e-/s)**2.
     offset : array (n,)
@@ -395,25 +403,51 @@ def fit_series(
         raise PhotometryError("the stars' movement is known in no cadence: give times and a movement")
     flux, variance = np.full(shifts.shape[:2], np.nan), np.full((len(images), len(wanted)), np.nan)
     constant = np.full(len(images), np.nan)
-    precision = main = None
+    main: Basis | None = None
     for group in np.argsort(-np.bincount(groups[groups >= 0]), kind="stable"):
         frames = np.flatnonzero(groups == group)
         part = int(segments[frames[0]])
         response = responses[0 if len(responses) == 1 else part]
         basis = draw_basis(column, row, np.median(shifts[frames], axis=0), corner, response)
-        if precision is None or main is None:
+        if main is None:
             # Decided once, in the largest group, so that no star changes its terms within the sector.
-            main, precision = basis, prior_precision(basis, weights[part], expected, offset=offset)
-            held = prior_weight(basis, weights[part], precision, offset=offset)
+            main, roles = basis, _roles(basis, weights[part], expected, offset, wanted)
+        near, fitted = roles.near, basis.chosen(roles.near)
+        distant = np.tensordot(roles.distant, basis.drawn(weights.shape[1:]), axes=1).astype(np.float32)
         for some in np.array_split(frames, -(-len(frames) // _AT_ONCE)):
             fit = fit_frames(
-                images[some], variances[some], basis, shifts[some], weights[part],
-                precision=precision, expected=expected, offset=offset, wanted=wanted,
+                images[some] - distant, variances[some], fitted, shifts[some][:, near], weights[part],
+                precision=roles.precision[near], expected=expected[near], offset=offset,
+                wanted=np.searchsorted(near, wanted),
             )  # fmt: skip
-            flux[some], variance[some], constant[some] = fit.flux, fit.variance, fit.offset
-    assert precision is not None
+            flux[np.ix_(some, near)], variance[some], constant[some] = fit.flux, fit.variance, fit.offset
     assert main is not None
-    return LinearSeries(flux, variance, constant, precision, held, main)
+    flux[:, roles.far] = np.where(groups[:, None] >= 0, roles.distant[roles.far], np.nan)
+    return LinearSeries(flux, variance, constant, roles.precision, roles.prior_weight, main)
+
+
+@dataclass(frozen=True, eq=False)
+class _Roles:
+    """Which stars are fitted, with what prior, and which are only taken off (`distant`: their light, 0 for others)."""
+
+    near: NDArray[np.int64]
+    far: NDArray[np.int64]
+    distant: Array
+    precision: Array
+    prior_weight: Array
+
+
+def _roles(basis: Basis, weights: Array, expected: Array, offset: bool, wanted: Sequence[int] | NDArray[Any]) -> _Roles:
+    known = np.nan_to_num(expected)
+    share = basis.drawn(weights.shape).sum(axis=(1, 2))
+    fitted = (share >= FAR_SHARE) | (share * known >= FAR_LIGHT)
+    fitted[np.asarray(wanted, dtype=np.int64)] = True
+    near = np.flatnonzero(fitted).astype(np.int64)
+    precision, held = 1 / (PRIOR_WIDTH * np.maximum(known, 1.0)) ** 2, np.ones(len(basis))
+    some = basis.chosen(near)
+    precision[near] = prior_precision(some, weights, expected[near], offset=offset)
+    held[near] = prior_weight(some, weights, precision[near], offset=offset)
+    return _Roles(near, np.flatnonzero(~fitted).astype(np.int64), np.where(fitted, 0.0, known), precision, held)
 
 
 @cache
