@@ -128,7 +128,9 @@ def _mean_level(
     sky = Sky(stamp.field, stamp.corner, stamp.shape, box=max(*stamp.shape, 8), glow=False)
     if stars is not None and response is not None and len(stars):
         background, model = measure_jointly(sky, mean, stars, response, moves=False)
-        return float(np.median(background.image())), model.image()
+        if background.usable:
+            return float(np.median(background.image())), model.image()
+        # About a saturated star no pixel of a small stamp may be left to fit the sky in.
     background = sky.measure(mean)
     if not background.usable:
         finite = mean[np.isfinite(mean)]
