@@ -195,7 +195,7 @@ def test_parquet_is_queried_with_duckdb(results, tmp_path: Path):
     database = duckdb.connect()
     best = f"select tic, rms_hour from '{metrics}' where status_name = 'OK' or status = 3 order by tmag limit 1"
     found = database.execute(best).fetchone()
-    assert found == (results[0].target.tic.id, pytest.approx(results[0].metrics["rms_hour"]))
+    assert found == (int(results[0].target.tic), pytest.approx(results[0].metrics["rms_hour"]))
     query = f"select tic, count(*), median(FLUX) from '{curves}' group by tic order by 3 desc"
     found = database.execute(query).fetchall()
     assert len(found) == len(results)
@@ -212,7 +212,7 @@ def test_a_target_pixel_files_result_is_exported_with_its_own_times(real_data: P
         tmp_path / "a.lc.h5", field=result.stamp.field, cadence=120, time=columns["TIME"], timecorr=columns["TIMECORR"],
         cadenceno=columns["CADENCENO"], quality=columns["QUALITY"], meta={"source": "tpf"},
     )  # fmt: skip
-    own = {name: values[None] for name, values in columns.items() if name != "CADENCENO"}
+    own = {name: each[None] for name, each in {**columns, **result.extra}.items() if name != "CADENCENO"}
     table = {"status": [int(result.status)], "record": [record_of(result)]}
     store.append(result.method, [int(result.target.tic)], own, table, images=[images_of(result)])
     (path,) = export_fits(store, tmp_path / "out")
