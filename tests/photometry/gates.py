@@ -87,12 +87,31 @@ def bounds(
         corner = (truth.corner[0] + left, truth.corner[1] + low)
         near = known[(np.abs(columns[known] - columns[star]) < radius) & (np.abs(rows[known] - rows[star]) < radius)]
         design = design_of(columns[near], rows[near], response, corner, part.shape)
-        normal = (design * part.ravel()) @ design.T
-        size = np.sqrt(np.diag(normal))
-        inverse = np.linalg.inv(normal / np.outer(size, size) + 1e-10 * np.eye(len(normal)))
-        own = int(np.flatnonzero(near == star)[0])
-        errors[number] = np.sqrt(inverse[own, own]) / size[own]
+        errors[number] = bound(design, part.ravel(), int(np.flatnonzero(near == star)[0]))
     return errors
+
+
+def bound(design: Array, weights: Array, star: int) -> float:
+    """Smallest possible error of one star's flux, all others free: the root of [(A' V^-1 A)^-1]_ii.
+
+    Parameters
+    ----------
+    design : array (stars, pixels)
+    weights : array (pixels,)
+        Inverse variances.
+    star : int
+    """
+    normal = (design * weights) @ design.T
+    size = np.sqrt(np.diag(normal))
+    # Stars on one place make it singular; the tiny ridge is far below any prior.
+    inverse = np.linalg.inv(normal / np.outer(size, size) + 1e-10 * np.eye(len(normal)))
+    return float(np.sqrt(inverse[star, star]) / size[star])
+
+
+def pull(flux: Array, truth: Array, error: Array) -> float:
+    """Scatter of (measured - truth) / error about its middle: a constant offset is a bias, and is told as one."""
+    left = flux - truth
+    return scatter((left - np.nanmedian(left)) / error)
 
 
 def design_of(
