@@ -145,7 +145,7 @@ def test_missing_pixels_are_never_in_a_mask_that_is_found(prf: MissionPRF) -> No
         assert result.mask[7, 7]
         flux = result.columns["FLUX"]
         assert np.isnan(flux).tolist() == [number == 3 for number in range(COUNT)], kind
-        assert result.columns["PIXEL_QUALITY"][3] == 1
+        assert result.columns["PIXEL_QUALITY"][3] & 1
         partial = run(frames(stars, images=images), star(stars), stars, aperture=kind, missing="partial")
         assert np.isfinite(partial.columns["FLUX"]).all()
         assert partial.metrics["n_good"] == COUNT - 1
