@@ -27,8 +27,8 @@ _PIXELS, _LIGHT, _SKY, _PLACE, _WEIGHTS = 2.7, 1.9, 0.9, 1.0, 1.9
 _MOST_MAPS = 4
 # Stars that are named by their magnitude at the most, and how far below the target they may be.
 _MOST_NAMES, _FAINTER = 8, 5.0
-# What varies slower than a day is no noise; time scales run to half of that.
-_SLOW, _LONGEST = 1.0, 0.5
+# What varies slower than a day is no noise; time scales run to a third of that.
+_SLOW, _LONGEST = 1.0, 1 / 3
 _FEWEST_BINS = 8
 _MAD_TO_SIGMA = 1.4826
 
