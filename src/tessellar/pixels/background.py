@@ -176,9 +176,15 @@ class Sky:
         rows: slice = slice(None),
         cols: slice = slice(None),
     ) -> NDArray[np.float32]:
-        """Pixels of a background, e-/s, from its nodes and glow; rows and columns as 0-based slices."""
+        """Pixels of a background, e-/s, from its nodes and glow; rows and columns as 0-based slices.
+
+        Of many frames at once, where nodes and glow have an axis of frames before their own.
+        """
         surface = self.mesh.surface(nodes, rows, cols)
-        if len(glow) and np.any(glow):
+        if np.ndim(glow) == 2:
+            for index in np.flatnonzero(np.any(glow, axis=1)) if np.size(glow) else ():
+                self._add_glow(surface[index], np.asarray(glow[index]), rows, cols)
+        elif len(glow) and np.any(glow):
             self._add_glow(surface, np.asarray(glow), rows, cols)
         return surface
 

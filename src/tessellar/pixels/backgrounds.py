@@ -82,7 +82,7 @@ class BackgroundSeries:
     def window(self, rows: Span = None, cols: Span = None) -> NDArray[np.float32]:
         """Background in CCD rows and columns (first, last; 1-based, both included) of all frames, e-/s."""
         row, col = self._slices(rows, cols)
-        return np.stack([self.frame(index).image(row, col) for index in range(len(self))])
+        return self.sky.image(self.nodes, self.glow, row, col)
 
     def error(self, rows: Span = None, cols: Span = None) -> NDArray[np.float32]:
         """1-sigma error of `window`, e-/s; pixels of one tile share theirs."""

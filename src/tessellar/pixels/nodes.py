@@ -39,9 +39,12 @@ class Mesh:
         return _spline(self.edges[0], self.shape[0]), _spline(self.edges[1], self.shape[1])
 
     def surface(self, nodes: NDArray[Any], rows: slice = slice(None), cols: slice = slice(None)) -> NDArray[np.float32]:
-        """Pixels of the surface through `nodes`, in some rows and columns of the image (0-based)."""
-        down, across = (weights.astype(np.float32) for weights in self.weights)
-        return np.asarray(down[rows] @ nodes.astype(np.float32) @ across[cols].T)
+        """Pixels of the surface through `nodes`, in some rows and columns of the image (0-based).
+
+        Of many surfaces at once, where `nodes` has an axis before those of rows and columns.
+        """
+        down, across = self.weights
+        return np.asarray(down[rows].astype(np.float32) @ nodes.astype(np.float32) @ across[cols].T.astype(np.float32))
 
     def errors(self, nodes: NDArray[Any], rows: slice = slice(None), cols: slice = slice(None)) -> NDArray[np.float32]:
         """1-sigma errors of the surface from those of the nodes, which are independent."""
