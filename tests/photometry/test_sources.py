@@ -145,13 +145,12 @@ def test_each_method_measures_a_star_inside_its_range(method: str, source: str) 
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", [name for name in METHODS if RANGES.get(name, (PLAIN, None))[1] is not None])
 def test_each_method_leaves_a_star_outside_its_range_to_others(method: str, source: str) -> None:
     if source.startswith("cut"):
         pytest.importorskip("astrocut")
-    _, tic = RANGES.get(method, (PLAIN, None))
-    if tic is None:
-        pytest.skip(f"{method} takes every star")
+    _, tic = RANGES[method]
+    assert tic is not None
     result = measure_in(scene(source, tic), tic, method)
     assert result.status is STATUS.SKIPPED, told(result)
     assert result.reason
