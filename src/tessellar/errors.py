@@ -6,6 +6,7 @@
     ├── InputError (ValueError)          the caller asked for something that cannot be
     │   ├── InvalidTICError
     │   ├── InvalidTOIError
+    │   ├── NoStarError
     │   ├── QueryError
     │   └── ConfigError
     ├── ArchiveError                     the archive did not give what was asked
@@ -46,6 +47,10 @@ class TessellarError(Exception):
 
 class InputError(TessellarError, ValueError):
     """The caller asked for something that cannot be."""
+
+
+class NoStarError(InputError):
+    """No star of the catalogue lies at a position."""
 
 
 class InvalidTICError(InputError):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tessellar.mission import locate
 from tessellar.server import ServerThread
 from tests.faults import FaultyArchive
 from tests.webserver import Misbehaviour, running
@@ -41,10 +42,23 @@ def test_what_makes_no_sense_is_told_in_one_line(tessellar, archive, arguments, 
 
 
 @pytest.mark.parametrize("arguments", [["find", "--camera", "5"], ["find", "--sector", "x"], ["fnd"], ["find", "--x"]])
-def test_bad_usage_is_two(tessellar, arguments):
+def test_bad_usage_is_two_and_one_line(tessellar, arguments):
     ran = tessellar(*arguments)
     assert ran.code == 2
-    assert "Traceback" not in ran.err
+    assert "--help" in ran.line
+    assert ran.line.startswith("tessellar: find: " if "find" in arguments else "tessellar: options: ")
+
+
+def test_a_position_without_a_star_still_has_its_ccds(tessellar, archive):
+    ran = tessellar("--archive", archive, "resolve", "63.37389 -69.226789")
+    assert ran.code == 0
+    assert "no star of the TIC" in ran.line
+    first = next(line for line in ran.out.splitlines() if line.split()[:3] == ["1", "4", "1"])
+    (place,) = locate(63.37389, -69.226789, [1])
+    assert first.split()[3:] == [f"{place.column:.1f}", f"{place.row:.1f}", f"{place.row - 0.5:.1f}", "measured"]
+    told = tessellar("--archive", archive, "--json", "resolve", "63.37389 -69.226789").json
+    assert told["tic"] is None
+    assert told["fields"][0]["sector"] == 1
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "nonsense", "http://"])

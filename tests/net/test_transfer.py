@@ -282,3 +282,16 @@ def test_what_was_cancelled_can_be_fetched_again_at_once(server, tmp_path):
     server.answer = lambda path: None
     (outcome,) = fetch(server, tmp_path, "a.dat")
     assert outcome.error is None
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_the_reason_that_an_archive_gives_is_told(server, tmp_path, status):
+    refusal = Misbehaviour(
+        status=status,
+        headers={"Content-Type": "application/json"},
+        body=b'{"msg": "no frames\\n of s3"}',
+    )
+    server.plan["/a.dat"] = [refusal] * 20
+    (outcome,) = fetch(server, tmp_path, "a.dat")
+    assert "no frames of s3" in str(outcome.error)
+    assert len(str(outcome.error).splitlines()) == 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tessellar.access.opening import archive_of
 from tessellar.archives import Archive, Criteria
-from tessellar.errors import InputError, QueryError
+from tessellar.errors import InputError, NoStarError, QueryError
 from tessellar.progress import Listener, ignore
 from tessellar.targets import TIC, TOI, parse_target
 
@@ -116,9 +116,10 @@ def resolve(target: str | int | TIC, *, archive: str | Archive | None = None, li
 
     Raises
     ------
+    NoStarError
+        If no star of the catalogue is there.
     InputError
-        If nothing of that name is known, no star is there, or several stars
-        could be meant: they are listed, none is guessed.
+        If nothing of that name is known, or several stars could be meant: they are listed, none is guessed.
     ArchiveError
         If the archive cannot be reached.
     """
@@ -203,7 +204,7 @@ def _by_position(ra: float, dec: float, radius: float, matched: str, asked: str,
     rows = [row for row in archive.stars_near(ra, dec, radius / 3600) if _is_a_star(row)]
     found = [(row, _candidate(row)) for row in rows]
     if not found:
-        raise InputError(f"{asked!r}: no star of the TIC within {radius:g} arcsec of {ra:.5f} {dec:+.5f}")
+        raise NoStarError(f"{asked!r}: no star of the TIC within {radius:g} arcsec of {ra:.5f} {dec:+.5f}")
     index = _the_one(_magnitudes([each for _, each in found]))
     if index is None:
         listed = ", ".join(f"{each.tic} (T {_shown(each.tmag)}, {each.separation:.1f} arcsec)" for _, each in found)

@@ -197,6 +197,9 @@ def _tell(settings: Globals, made: Locked, path: Path, said: str) -> None:
         for row in made.manifest.failed:
             click.echo(f"ERROR     {row['URI']}: {row['Message']}")
     if not settings.quiet:
+        for row in made.manifest.to_rows():
+            if row["status"] == "COMPLETE" and row["message"]:
+                click.echo(f"tessellar: {row['uri']}: {row['message']}", err=True)
         for query in lock.queries:
             if not query.files:
                 told = ", ".join(f"{name} {value}" for name, value in query.criteria.items())

@@ -47,7 +47,7 @@ def command(settings: Globals, target: str, reports: Path | None, names_only: bo
         runs = dv_runs(target, archive=settings.archive, folder=folder, reports=not names_only, listener=listener)
     if settings.json:
         print_json([run_row(run, keep_paths=kept is not None) for run in runs])
-    else:
+    elif runs:
         for line in _tree(runs.target, runs, files=settings.verbose > 0):
             click.echo(line)
     if not runs:
@@ -110,8 +110,6 @@ def _tree(target: Any, runs: Sequence[DVRun], *, files: bool) -> Iterator[str]:
     draw = _Drawing(sys.stdout.encoding)
     obsolete = sum(run.superseded_by is not None for run in runs)
     yield f"{target}: {_count(len(runs), 'validation run')}, {obsolete} of them obsolete"
-    if not runs:
-        return
     first = min(run.sector_range[0] for run in runs)
     last = max(run.sector_range[1] for run in runs)
     step = max(1, math.ceil((last - first + 1) / _BAR))
@@ -145,9 +143,14 @@ def _lines(run: DVRun, *, files: bool) -> Iterator[str]:
         yield from (f"file {file.filename}" for file in run.files)
     if run.superseded_by is not None:
         why = "more sectors" if run.reason == "extended-by" else "the same sectors again"
-        yield f"superseded by {run.superseded_by}: {run.reason}, {why}"
+        yield f"superseded by {run.superseded_by}: {run.reason}, {why}{_guessed(run)}"
     elif run.covered_by is not None:
-        yield f"covered by {run.covered_by}, which is not known to be later"
+        yield f"covered by {run.covered_by}, which is not known to be later{_guessed(run)}"
+
+
+def _guessed(run: DVRun) -> str:
+    """Say so where the sectors that were observed are not known, only the range in the name."""
+    return "" if run.sectors is not None else ", by the ranges in the names alone"
 
 
 def _event(tce: TCE) -> str:

@@ -133,9 +133,11 @@ def _run() -> int:
     try:
         code = group.main(_globals_first(sys.argv[1:]), prog_name="tessellar", standalone_mode=False)
         sys.stdout.flush()
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return BAD_INPUT
+    except click.ClickException as error:
+        return _say(_usage(error), BAD_INPUT)
     except (click.Abort, KeyboardInterrupt) as error:
         return _say(f"interrupted: {error}" if str(error) else "interrupted", INTERRUPTED)
     except TessellarError as error:
@@ -154,6 +156,16 @@ def _run() -> int:
             raise
         return _say(_unforeseen(error), THIS_MACHINE)
     return code if isinstance(code, int) else DONE
+
+
+def _usage(error: click.ClickException) -> str:
+    """Say in one line what is wrong with a command, in which one, and where its options are told."""
+    what = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return what
+    path = context.command_path
+    return f"{path.removeprefix('tessellar').strip() or 'options'}: {what[:1].lower()}{what[1:]}; see {path} --help"
 
 
 def _globals_first(words: list[str]) -> list[str]:

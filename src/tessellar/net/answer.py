@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from tessellar.net.sink import Partial, Remote
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
 _UNSATISFIED = re.compile(r"bytes \*/(\d+)", re.ASCII)
 _PAGES = frozenset({"text/html", "application/xhtml+xml", "application/json"})
+_LONGEST_REASON = 65536  # bytes
 _PAGE_SUFFIXES = frozenset({"html", "htm", "json"})
 
 
@@ -66,6 +68,34 @@ def place_of(remote: Remote, incoming: Incoming, partial: Partial | None) -> Pla
     return Place(0, int(length) if length.isdecimal() and not packed else None, packed)
 
 
+async def reason_in(incoming: Incoming) -> str:
+    """Return why the archive sends JSON in place of a file, as the body tells it; empty if it tells nothing."""
+    if _kind_of(incoming) != "application/json":
+        return ""
+    body = b""
+    async for chunk in incoming.chunks:
+        body += chunk
+        if len(body) > _LONGEST_REASON:
+            return ""
+    return told_in(body)
+
+
+def told_in(body: bytes) -> str:
+    """Return the reason that a JSON answer gives, in one line; empty if it gives none."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return ""
+    reasons = [told.get(name) for name in ("msg", "message", "error", "detail")] if isinstance(told, dict) else []
+    return " ".join(next((text for text in reasons if isinstance(text, str) and text), "").split())[:300]
+
+
+def refuse_page(remote: Remote, reason: str) -> None:
+    """Raise `IntegrityError`, which is tried again, where the archive says why it sends no file."""
+    if reason:
+        raise IntegrityError(f"{remote.filename}: the archive sent no file, but says: {reason}")
+
+
 def validator_of(incoming: Incoming) -> str | None:
     """Return what names this version of the file, if it can serve to continue it: a strong ETag, or a date."""
     return strong_etag(incoming) or incoming.headers.get("Last-Modified")
@@ -101,10 +131,19 @@ def _same(incoming: Incoming, partial: Partial | None) -> bool:
 
 def _refuse_pages(remote: Remote, incoming: Incoming) -> None:
     """Refuse a page that stands for an error although its status says all is well."""
-    kind = incoming.headers.get("Content-Type", "").split(";")[0].strip().lower()
-    suffix = Path(remote.filename).suffix.lower().removeprefix(".")
-    if kind in _PAGES and suffix not in _PAGE_SUFFIXES:
+    if is_page(remote, incoming):
+        kind = _kind_of(incoming)
         raise IntegrityError(f"{remote.filename}: the archive sent {kind} in place of the file: see {remote.url}")
+
+
+def is_page(remote: Remote, incoming: Incoming) -> bool:
+    """Whether a page has come in the place of a file."""
+    suffix = Path(remote.filename).suffix.lower().removeprefix(".")
+    return _kind_of(incoming) in _PAGES and suffix not in _PAGE_SUFFIXES
+
+
+def _kind_of(incoming: Incoming) -> str:
+    return incoming.headers.get("Content-Type", "").split(";")[0].strip().lower()
 
 
 def _packed(remote: Remote, incoming: Incoming) -> bool:

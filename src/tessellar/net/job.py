@@ -26,7 +26,7 @@ from tessellar.errors import (
     TransferError,
     Unavailable,
 )
-from tessellar.net.answer import Place, place_of, validator_of
+from tessellar.net.answer import Place, is_page, place_of, reason_in, refuse_page, validator_of
 from tessellar.net.body import Receiver
 from tessellar.net.disk import check_room, disk_errors
 from tessellar.net.loop import in_thread
@@ -222,6 +222,8 @@ class Job:
             if asked.validator is not None:
                 headers["If-Range"] = asked.validator
         async with means.transport.stream(remote.url, headers, private=remote.private) as incoming:
+            if is_page(remote, incoming):
+                refuse_page(remote, await reason_in(incoming))
             place = place_of(remote, incoming, asked)
             if place is None:
                 # Emptied, not deleted: our lock is on it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpcore
@@ -12,11 +13,25 @@ _READ_SIZE = 256 * 1024
 
 
 class LargeReads(httpcore.AnyIOBackend):
-    """Sockets whose `read` brings more at once than was asked for; httpcore takes any number of bytes."""
+    """Sockets whose `read` brings more at once than was asked for; httpcore takes any number of bytes.
 
-    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+    Parameters
+    ----------
+    addresses : mapping, optional
+        Addresses of hosts by their names: nobody is asked for these again, and no other host is gone to.
+    """
+
+    def __init__(self, addresses: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self._addresses = addresses
+
+    async def connect_tcp(self, host: str, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
         """Connect, and wrap the connection."""
-        return _LargeStream(await super().connect_tcp(*args, **options))
+        if self._addresses is not None:
+            if host not in self._addresses:
+                raise httpcore.ConnectError(f"{host} is not a host that may be gone to")
+            host = self._addresses[host]
+        return _LargeStream(await super().connect_tcp(host, *args, **options))
 
 
 class _LargeStream(httpcore.AsyncNetworkStream):

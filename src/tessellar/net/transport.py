@@ -33,12 +33,14 @@ from tessellar.errors import (
     Unavailable,
     UnexpectedReply,
 )
+from tessellar.net.answer import told_in
 from tessellar.net.discretion import keep_cookies_out_of_logs
 from tessellar.net.folder import open_file
 from tessellar.net.incoming import Incoming
 from tessellar.net.retry import retry_after_seconds
 from tessellar.net.sockets import LargeReads
 
+_LONGEST_REASON = 65536  # bytes
 _TOO_LONG = frozenset({408, 504})
 _TRY_LATER = frozenset({425, 500, 502, 503})
 
@@ -87,11 +89,16 @@ class Transport:
         Time-outs and the number of connections.
     redirects : bool
         Whether to go where an archive sends on to.
+    addresses : mapping, optional
+        Addresses of hosts by their names. Only they are gone to, and directly, whatever proxy there is.
     """
 
-    def __init__(self, settings: Settings, *, redirects: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, *, redirects: bool = True, addresses: Mapping[str, str] | None = None
+    ) -> None:
         self._settings = settings
         self._redirects = redirects
+        self._addresses = addresses
         self._client: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -99,13 +106,15 @@ class Transport:
         keep_cookies_out_of_logs()
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=settings.connections)
         context = _certificates()
+        proxied = self._addresses is None and "all" in getproxies()
         self._client = httpx.AsyncClient(
             headers={"User-Agent": f"tessellar/{__version__}"},
             timeout=httpx.Timeout(settings.idle_timeout, connect=settings.connect_timeout, pool=None),
             limits=limits,
             verify=context,
             # Proxies of the environment go before it, where they are for some of the URLs.
-            mounts={} if "all" in getproxies() else {"all://": _Direct(context, limits)},
+            mounts={} if proxied else {"all://": _Direct(context, limits, self._addresses)},
+            trust_env=self._addresses is None,
             event_hooks={"request": [_give_private]},
             follow_redirects=self._redirects,
         )
@@ -184,7 +193,9 @@ class Transport:
         wanted = {"Accept-Encoding": "identity", **headers}
         with _translated(url, mid_body=True):
             async with client.stream("GET", url, headers=wanted, extensions=_private(url, private)) as response:
-                if response.status_code != 416:
+                if response.status_code >= 400 and response.status_code != 416:
+                    if _is_short_json(response):  # it says why
+                        await response.aread()
                     _raise_for_status(url, response)
                 yield Incoming(url, response.status_code, response.headers, response.aiter_raw())
 
@@ -232,14 +243,14 @@ class Transport:
 class _Direct(httpx.AsyncHTTPTransport):
     """httpx's own way to a host, over sockets that are read in large pieces."""
 
-    def __init__(self, context: Any, limits: httpx.Limits) -> None:
+    def __init__(self, context: Any, limits: httpx.Limits, addresses: Mapping[str, str] | None = None) -> None:
         super().__init__(verify=context, limits=limits)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,
-            network_backend=LargeReads(),
+            network_backend=LargeReads(addresses),
         )
 
 
@@ -306,6 +317,15 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+def _is_short_json(response: httpx.Response) -> bool:
+    length = response.headers.get("Content-Length", "")
+    return (
+        response.headers.get("Content-Type", "").startswith("application/json")
+        and length.isdecimal()
+        and int(length) < _LONGEST_REASON
+    )
+
+
 def _raise_for_status(url: str, response: httpx.Response) -> None:
     status = response.status_code
     if status < 400:
@@ -322,8 +342,9 @@ def _raise_for_status(url: str, response: httpx.Response) -> None:
     elif status in (404, 410):
         kind = NotFound
     host = urlsplit(url).netloc
+    reason = told_in(response.content) if _is_short_json(response) and response.is_closed else ""
     raise kind(
-        f"{host} answered {status} {response.reason_phrase}",
+        f"{host} answered {status} {response.reason_phrase}" + (f": {reason}" if reason else ""),
         url=url,
         status=status,
         retry_after=retry_after_seconds(response.headers.get("Retry-After")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 from astropy.table import Table
 
 from tessellar.server import ServerThread
+from tessellar.server.tap import fetching
 from tessellar.server.tap.jobs import Jobs, NoSuchJob
 from tests.server.tap.test_adql import ask, rows
 from tests.server.tap.test_protocol import QUERY, new_job, upload_of
+from tests.webserver import running
 
 VOTABLE = '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>{}</TABLE></RESOURCE></VOTABLE>'
 
@@ -195,3 +198,21 @@ def test_two_servers_of_one_folder_keep_jobs_apart(folder: Path, tmp_path: Path)
         assert httpx.get(job).status_code == 200
         assert httpx.get(f"{two.url}/tap/async/{name}").status_code == 404
         assert httpx.post(f"{two.url}/tap/async", data={"LANG": "ADQL", "QUERY": QUERY}).status_code == 303
+
+
+def test_an_upload_by_url_is_fetched_from_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that stands for another address when it is asked for again leads nowhere else."""
+    with running() as server:
+        server.files["/t.vot"] = b"<VOTABLE/>"
+        monkeypatch.setattr(fetching, "_public_address", lambda _: "127.0.0.1")
+        place = server.url.replace("127.0.0.1", "rebinding.example") + "/t.vot"
+        assert asyncio.run(fetching.fetch_table(place, 1000)) == b"<VOTABLE/>"
+    monkeypatch.undo()
+    assert fetching._public_address("localhost") is None
+
+
+def test_an_answer_cannot_fill_the_disk(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tessellar.server.tap.engine.MOST_BYTES", 1000)
+    reply = ask(client, "SELECT * FROM ivoa.obscore")
+    assert reply.status_code == 400
+    assert "longer than" in reply.text

@@ -143,14 +143,14 @@ def update(
     kept = [before[uri] for uri in wanted.files if uri in before]
     versions = here.versions(kept)
     suspects = [file for file in kept if file.sha256 and _may_differ(file, versions[file.uri])]
-    looked_at, errors = here.looked_at(suspects)
+    looked_at, errors, remarks = here.looked_at(suspects)
 
     files = {**wanted.files, **{file.uri: file for file in kept}, **looked_at}
     found = replace(_described(recipe, opened).with_files(files.values()), queries=tuple(wanted.queries))
     new = [file for file in found.files if file.uri not in before or not before[file.uri].sha256]
     locked = _hashed(found, new, here)
     failed = {uri: str(error) for uri, error in versions.items() if isinstance(error, TessellarError)}
-    return replace(locked, changes=tuple(_changes(before, locked.lock, {**failed, **errors})))
+    return replace(locked, changes=tuple(_changes(before, locked.lock, {**failed, **errors}, remarks)))
 
 
 def _described(recipe: Recipe, archive: Archive) -> Lock:
@@ -184,11 +184,14 @@ class _Here:
         remotes = [file.remote(url_of(file, self.archive)) for file in files]
         return run(probe(remotes, self.settings, self.listener))
 
-    def looked_at(self, files: Sequence[LockedFile]) -> tuple[dict[str, LockedFile], dict[str, str]]:
-        """Fetch files to a place aside, only to see what they are; return them, and why others could not be had."""
+    def looked_at(self, files: Sequence[LockedFile]) -> tuple[dict[str, LockedFile], dict[str, str], dict[str, str]]:
+        """Fetch files to a place aside, only to see what they are.
+
+        Return them, why others could not be had, and what is to be said of those that are here.
+        """
         opened = [replace(file, size=0, sha256="", etag="") for file in files]
         if not self.fetch or not opened:
-            return {file.uri: file for file in opened}, {}
+            return {file.uri: file for file in opened}, {}, {}
         check_folder(self.path)
         aside = self.path / STATE_FOLDER
         aside.mkdir(exist_ok=True)
@@ -197,7 +200,8 @@ class _Here:
             manifest = there.fetched(opened)
             errors = {str(row["URI"]): str(row["Message"]) for row in manifest.failed}
             seen = filled(opened, manifest, there.path)
-            return {file.uri: file for file in seen if file.uri not in errors}, errors
+            remarks = {str(row["URI"]): str(row["Message"]) for row in manifest if row["Status"] == COMPLETE}
+            return {file.uri: file for file in seen if file.uri not in errors}, errors, remarks
 
 
 def _hashed(lock: Lock, files: Sequence[LockedFile], here: _Here) -> Locked:
@@ -238,7 +242,9 @@ def _may_differ(file: LockedFile, version: Version | TessellarError) -> bool:
     return not file.etag or version.etag != file.etag or version.size not in (None, file.size)
 
 
-def _changes(before: dict[str, LockedFile], lock: Lock, errors: dict[str, str]) -> list[Change]:
+def _changes(
+    before: dict[str, LockedFile], lock: Lock, errors: dict[str, str], remarks: dict[str, str]
+) -> list[Change]:
     changes = []
     after = {file.uri: file for file in lock.files}
     for uri in sorted({*before, *after}):
@@ -253,5 +259,5 @@ def _changes(before: dict[str, LockedFile], lock: Lock, errors: dict[str, str]) 
             changes.append(Change(UNKNOWN, uri, "the archive does not say that it is the same: its digest is open now"))
         elif old.sha256 and old.sha256 != new.sha256:
             what = f"{old.size} bytes, now {new.size}" if old.size != new.size else f"other bytes, {new.size} as before"
-            changes.append(Change(CHANGED, uri, what))
+            changes.append(Change(CHANGED, uri, "; ".join(filter(None, (what, remarks.get(uri))))))
     return changes

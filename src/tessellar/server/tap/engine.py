@@ -28,6 +28,8 @@ from tessellar.server.tap.uploads import Upload
 
 #: Rows of an answer, unless fewer are asked for; MAST's limit.
 MOST_ROWS = 100_000
+#: Bytes of an answer: each lies on this machine's disk until it is sent, and that of a job for days.
+MOST_BYTES = 1024 * 1024 * 1024
 #: Seconds that a question may take: while a client waits for it, and as a job.
 SYNC_SECONDS, ASYNC_SECONDS = 60.0, 600.0
 
@@ -157,6 +159,8 @@ class Engine:
             rows = self._limited(cursor, question.maxrec, outcome, over)
             for piece in written(question.form, statement.columns, rows, question.adql, lambda: outcome.overflow):
                 out.write(piece)
+                if out.tell() > MOST_BYTES:
+                    raise QueryError(f"the answer is longer than {MOST_BYTES >> 20} MiB: ask for fewer rows or columns")
         outcome.size = out.tell()
         return outcome
 

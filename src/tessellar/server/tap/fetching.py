@@ -37,13 +37,15 @@ async def fetch_table(url: str, largest: int) -> bytes:
     told = f"UPLOAD from {url[:80]}"
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise QueryError(f"{told}: only http and https URLs are fetched")
-    if not await asyncio.to_thread(_is_public, parts.hostname):
+    address = await asyncio.to_thread(_public_address, parts.hostname)
+    if address is None:
         raise QueryError(f"{told}: {parts.hostname} is not a public host; send the table with the request")
     body = bytearray()
     try:
         async with (
             asyncio.timeout(_SECONDS),
-            Transport(Settings(), redirects=False) as transport,
+            # Asked a second time, the name could stand for another address.
+            Transport(Settings(), redirects=False, addresses={parts.hostname: address}) as transport,
             transport.stream(url, {}) as incoming,
         ):
             if incoming.status != 200:
@@ -61,9 +63,10 @@ async def fetch_table(url: str, largest: int) -> bytes:
     return bytes(body)
 
 
-def _is_public(host: str) -> bool:
+def _public_address(host: str) -> str | None:
+    """Return the address of a host; None if it has none, or any that is not public."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
     except OSError:
-        return False
-    return bool(found) and all(ipaddress.ip_address(entry[4][0]).is_global for entry in found)
+        return None
+    return found[0] if found and all(ipaddress.ip_address(each).is_global for each in found) else None
