@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from tessellar.photometry import FieldScene, Scene
     from tessellar.products import TargetPixelFile
 
-_HEADINGS = ("tic", "id", "ticid", "tic_id", "starid", "target", "tic id")
+_HEADING = re.compile(r"\W*(tic|id|tic ?_?id|starid|target)\W*", re.IGNORECASE)
+# A TIC id, and what may follow it in a line.
+_STAR = re.compile(r"[\"']?((?:TIC[ _]*)?\d+)[\"']?\s*(?:[\s,;|].*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,19 +95,13 @@ def read_list(path: Path) -> tuple[int, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is no list of TIC ids ({error})") from error
     found: dict[int, None] = {}
-    heading = True
-    for number, line in enumerate(lines, 1):
-        text = line.split("#", 1)[0].strip().lstrip("\ufeff")
-        if not text:
+    numbered = ((number, line.split("#", 1)[0].strip("\ufeff \t\r")) for number, line in enumerate(lines, 1))
+    for place, (number, text) in enumerate((number, text) for number, text in numbered if text):
+        star = _STAR.fullmatch(text)
+        if star is None and place == 0 and _HEADING.match(text):
             continue
-        words = re.split(r"[,;|\t]", text)
-        word = words[0].strip().strip("\"'")
-        if heading and (word.split(" ")[0].lower() in _HEADINGS or word.lower() in _HEADINGS):
-            heading = False
-            continue
-        heading = False
         try:
-            found[int(TIC(word if word.upper().startswith("TIC") else word.split(" ")[0]))] = None
+            found[int(TIC(star[1] if star else text))] = None
         except InputError as error:
             raise InputError(f"{path}, line {number}: {error}") from error
     if not found:
