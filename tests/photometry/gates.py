@@ -53,7 +53,7 @@ class Quantiles:
 def mean_light(truth: FrameTruth, frames: NDArray[np.int64], count: int = 24) -> Array:
     """Mean of all light, without noise, of some of the frames; (rows, columns), e-/s."""
     some = frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
-    return np.mean([truth.light(int(frame)) for frame in some], axis=0, dtype=np.float64)
+    return np.asarray(np.mean([truth.light(int(frame)) for frame in some], axis=0, dtype=np.float64))
 
 
 def bounds(

@@ -128,7 +128,7 @@ def chosen(truth: FrameTruth, faintest: float, brightest: float, each: int) -> A
 
 
 def curves(
-    truth: FrameTruth, field: PreparedField, stars: Sequence[int], sky: Array | None = None
+    truth: FrameTruth, field: PreparedField, stars: Sequence[int] | Array, sky: Array | None = None
 ) -> tuple[Array, Array, Array]:
     """Fluxes and errors (stars, n), and the prior's weights, of the linear fit; with the true sky where it is given."""
     import dataclasses
