@@ -53,7 +53,7 @@ class Storage:
                 curves, images = part.curves(method), part.images(method)
                 if images is None and "mask" in curves.table:
                     images = mask_images(curves)
-                table = {name: values for name, values in curves.table.items() if np.ndim(values) == 1}
+                table = _table(curves)
                 store.append(
                     method, curves.tic, curves.columns, table,
                     cards=_CARDS, images=images, settings={"quality": DEFAULT_MASK}, skip_known=True,
@@ -94,6 +94,12 @@ class Storage:
             "time": model.btjd, "timecorr": model.timecorr, "cadenceno": model.cadenceno, "quality": model.quality,
             "meta": {**about, "source": "tpf"},
         }  # fmt: skip
+
+
+def _table(curves: BandCurves) -> dict[str, NDArray[Any]]:
+    """One value a star; metrics as floats, whoever measured them."""
+    columns = {name: values for name, values in curves.table.items() if np.ndim(values) == 1}
+    return {name: values.astype(np.float64) if name in METRICS else values for name, values in columns.items()}
 
 
 def mask_images(curves: BandCurves) -> list[StarImages]:

@@ -1,0 +1,156 @@
+"""A survey from the plan to the pages and files, with the real measurements."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tessellar
+from tessellar.photometry import measure_in, open_scene
+from tessellar.survey import Choices, Ledger, SurveyFolder, plan, run, summaries, write_page
+from tessellar.survey.summary import noise_of
+from tests.photometry.fieldsky import small_field
+
+
+@pytest.fixture(scope="module")
+def surveyed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stars to T = 12.5 of a small field, and two target pixel files, measured."""
+    folder = tmp_path_factory.mktemp("journey") / "sky"
+    folder.mkdir()
+    sky = small_field()
+    shutil.copy(sky.field.path, folder)
+    for path in sorted(sky.folder.glob("*_tp.fits"))[:2]:
+        (folder / path.name).symlink_to(path)
+    ledger = plan(folder, choices=Choices(limit=12.5, bright=8.0))
+    assert [(each.kind, each.cadence) for each in ledger.fields()] == [("tpf", 120), ("ffi", 600)]
+    ledger.close()
+    finished = run(folder, workers=1)
+    assert finished.aside == {}
+    assert finished.stars["OK"] > 0.8 * sum(finished.stars.values())
+    return folder
+
+
+def test_each_star_is_measured_as_it_would_be_alone(surveyed: Path) -> None:
+    from tessellar.products import LightCurveStore
+
+    place = SurveyFolder(surveyed)
+    ledger = Ledger(place.ledger)
+    stores = {each.kind: LightCurveStore(place.store(each)) for each in ledger.fields()}
+    bright = ledger.select("SELECT tic, method FROM result WHERE source = 'ffi' AND tmag < 8")
+    single = ledger.select("SELECT tic, source, method, path FROM result WHERE source LIKE 'tpf%' LIMIT 3")
+    ledger.close()
+    scene = open_scene(small_field().field.path)
+    for tic, method in bright:
+        alone = measure_in(scene, tic, "auto")
+        assert alone.method == method
+        kept = stores["ffi"].star(tic, method)
+        np.testing.assert_allclose(kept["FLUX"], alone.columns["FLUX"], rtol=1e-6)
+        np.testing.assert_allclose(kept["TIME"], alone.columns["TIME"], rtol=0, atol=1e-9)
+    for tic, _, method, path in single:
+        kept = stores["tpf"].star(tic, method)
+        own = tessellar.read(surveyed / path)
+        assert np.array_equal(kept["CADENCENO"], own.cadenceno)
+        assert np.array_equal(kept["QUALITY"], own.quality)
+        np.testing.assert_allclose(kept["TIME"], own.btjd, rtol=0, atol=1e-9)
+    for store in stores.values():
+        store.close()
+
+
+def test_no_star_is_missing(surveyed: Path) -> None:
+    ledger = Ledger(SurveyFolder(surveyed).ledger)
+    targets = ledger.select("SELECT count(*) FROM target")[0][0]
+    ended = ledger.select("SELECT count(*) FROM result WHERE status IN (1, 3) OR reason != ''")[0][0]
+    ledger.close()
+    assert targets == ended > 5
+
+
+def test_planning_again_changes_nothing_and_other_choices_need_to_be_meant(surveyed: Path) -> None:
+    plan(surveyed, choices=Choices(limit=12.5, bright=8.0)).close()
+    assert run(surveyed).done == 0
+    with pytest.raises(tessellar.errors.InputError, match="--overwrite"):
+        plan(surveyed, choices=Choices(limit=11.0))
+
+
+def test_the_page_is_complete_in_itself(surveyed: Path) -> None:
+    place = SurveyFolder(surveyed)
+    ledger = Ledger(place.ledger)
+    _, frames = summaries(ledger)
+    page = write_page(place, frames, ledger)
+    text = page.read_text()
+    ledger.close()
+    assert text.count('<img alt="') == 4
+    assert 'src="data:image/png;base64,' in text
+    assert "http" not in text
+    assert "Sector 27, camera 1, CCD 1" in text
+    from astropy.table import Table
+
+    table = Table.read(page.with_suffix(".ecsv"))
+    assert len(table) == len(frames.table)
+    measured, expected = noise_of(table)
+    assert np.isfinite(measured * expected).sum() > 0.8 * len(table)
+
+
+def test_the_command_line_tells_all_of_it(surveyed: Path, tmp_path: Path) -> None:
+    def ask(*words: str) -> Any:
+        done = subprocess.run(["tessellar", "--json", "survey", *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    told = ask("status", str(surveyed))
+    assert told["tasks"].keys() == {"stored"}
+    frames = next(each for each in told["fields"] if each["kind"] == "ffi")
+    assert frames["status"]["OK"] > 5
+    assert frames["noise"]
+    paths = ask("export", str(surveyed), "-o", str(tmp_path), "--brightest", "9", "--faintest", "12")
+    curves = [tessellar.read(path) for path in paths]
+    assert curves
+    assert all(9 <= curve.tmag <= 12 and np.isfinite(curve.flux).mean() > 0.8 for curve in curves)
+    (metrics,) = ask("export", str(surveyed), "-o", str(tmp_path), "--form", "metrics", "--method", "linpsf")[-1:]
+    assert metrics.endswith("s0027-1-1-c0600-ffi-linpsf-metrics.parquet")
+
+
+def test_failures_of_the_command_line_are_one_line(tmp_path: Path) -> None:
+    for words, code in ((("run", "."), 2), (("status", "."), 2), (("plan", "nowhere"), 2), (("plan", "."), 2)):
+        done = subprocess.run(
+            ["tessellar", "survey", *words], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert done.returncode == code
+        assert done.stderr.count("\n") == 1
+        assert done.stderr.startswith("tessellar: ")
+
+
+@pytest.mark.heavy
+def test_the_page_in_a_browser(surveyed: Path, tmp_path: Path) -> None:
+    browser: Callable[[str], str | None] = shutil.which
+    chromium = browser("chromium") or browser("chromium-browser") or browser("google-chrome")
+    if chromium is None:
+        pytest.skip("no browser is here")
+    place = SurveyFolder(surveyed)
+    ledger = Ledger(place.ledger)
+    pages = [write_page(place, each, ledger) for each in summaries(ledger)]
+    ledger.close()
+    look = (
+        "<script>onload = () => { const images = [...document.images];"
+        "document.title = [images.length, images.filter(i => i.complete && i.naturalWidth > 300).length,"
+        "document.documentElement.scrollWidth <= innerWidth, document.querySelectorAll('table').length].join(' ') }"
+        "</script></body>"
+    )
+    for page in pages:
+        probe = tmp_path / page.name
+        probe.write_text(page.read_text().replace("</body>", look))
+        flags = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+                 "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}",
+                 "--window-size=900,1200", "--dump-dom")  # fmt: skip
+        shown = subprocess.run(
+            [chromium, *flags, probe.as_uri()], capture_output=True, text=True, timeout=60, check=True
+        )
+        images, drawn, fits, tables = shown.stdout.split("<title>")[1].split("</title>")[0].split()
+        assert (images, drawn, fits) == ("4", "4", "true")
+        assert int(tables) >= 1
