@@ -40,6 +40,8 @@ _CADENCES_A_WEIGHT, _FEWEST_WEIGHTS = 30, 4
 _CONVERGED = 0.05
 # A cadence counts when at least this part of the halo's pixels has a value.
 _MOST = 0.5
+# Part of the light that the magnitude promises which must be about the star for it to be there at all.
+_LEAST_LIGHT = 0.01
 
 
 class HaloPhotometry:
@@ -70,7 +72,9 @@ class HaloPhotometry:
         if stars is not None:
             others = light_of_others(stars, own, stamp.corner, stamp.shape, zero_point=settings.zero_point)
         try:
-            halo = _weighted(_Halo.of(stamp, place, good, others), image, others, stars)
+            found = _Halo.of(stamp, place, good, others)
+            _check_light(found, target, settings)
+            halo = _weighted(found, image, others, stars)
         except _OutsideRangeError as outside:
             return _ended(stamp, target, settings, STATUS.SKIPPED, str(outside), image)
         except PhotometryError as error:
@@ -147,6 +151,17 @@ def _outside_range(target: Target) -> str:
     if target.tmag > FAINTEST:
         return f"Tmag {target.tmag:.2f} is fainter than {FAINTEST:g}: halo photometry is for saturated stars"
     return ""
+
+
+def _check_light(halo: _Halo, target: Target, settings: Settings) -> None:
+    """Refuse pixels without the star: the flux is scaled to its magnitude, so that nothing would tell it later."""
+    promised = target.expected_flux(settings.zero_point)
+    light = float(np.nansum(np.nanmedian(halo.images[halo.use], axis=0)))
+    if promised is not None and light < _LEAST_LIGHT * promised:
+        raise PhotometryError(
+            f"the pixels within {RADIUS:g} px of {target} hold {light:.3g} e-/s, but Tmag {target.tmag:.2f} promises "
+            f"{promised:.3g}: the star is not there"
+        )
 
 
 def _weighted(halo: _Halo, image: _Floats, others: _Floats | None, stars: Surroundings | None) -> _Weighted:
