@@ -77,14 +77,15 @@ def measure_in(
     tries = _TRIES_BRIGHT if target.tmag is not None and target.tmag < _BRIGHT else _TRIES
     for attempt in range(tries + 1):
         result = _run(scene, chosen, target, settings, limits)
-        if result.grow is None:
+        grow = result.grow
+        if grow is None:
             break
-        wider = _wider(limits, result.grow, scene.limits)
+        wider = _wider(limits, grow, scene.limits)
         if wider == limits:
-            if result.grow.needed:
+            if grow.needed:
                 result = _doubted(result, f"the stamp should be larger, but {scene.origin} has no more pixels")
             break
-        if attempt == tries and result.grow.needed:
+        if attempt == tries and grow.needed:
             result = _doubted(result, f"the stamp should still be larger after {tries} larger ones")
         limits = wider
     return _told(result, scene)
