@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from tessellar.server import ServerThread
@@ -60,7 +61,7 @@ def test_a_job_is_left_and_found_again(ask: Run, tmp_path: Path) -> None:
     assert (gone.code, len(gone.err.splitlines())) == (3, 1)
 
 
-@pytest.mark.parametrize("name", ["rows.ecsv", "rows.csv", "rows.parquet"])
+@pytest.mark.parametrize("name", ["rows.ecsv", "rows.csv", "rows.fits", "rows.parquet"])
 def test_the_answer_of_a_job_is_streamed(ask: Run, tmp_path: Path, name: str) -> None:
     query = "SELECT obs_id, obsid, s_ra, mtFlag, obs_title, t_exptime FROM dbo.obspointing ORDER BY obs_id"
     rows = ask("--json", "tap", query).json
@@ -75,8 +76,12 @@ def test_the_answer_of_a_job_is_streamed(ask: Run, tmp_path: Path, name: str) ->
         table = Table.read(tmp_path / name)
         assert table["obs_id"].tolist() == [row["obs_id"] for row in rows]
         assert table["s_ra"].tolist() == [row["s_ra"] for row in rows]
-    if name.endswith("ecsv"):
+    if name.endswith(("ecsv", "fits")):
         assert table["s_ra"].unit == "deg"
+        assert [bool(value) for value in table["mtFlag"]] == [bool(row["mtFlag"]) for row in rows]
+    if name.endswith("fits"):
+        with fits.open(tmp_path / name) as file:
+            file.verify("exception")
     assert [path.name for path in tmp_path.iterdir()] == [name]
     cut = ask("tap", "--job", "--maxrec", "3", "-o", str(tmp_path / name), query)
     assert "no more than 3 rows" in cut.err

@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tessellar.errors import InputError, NoPermission
 from tessellar.progress import Listener, ignore
+from tessellar.store.packing import TRUTHS, pyarrow_for, to_fits, to_parquet
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -18,14 +19,13 @@ if TYPE_CHECKING:
     from tessellar.archives.tap import TapService
 
 #: What an answer of any length can be written to.
-STREAMED = (".csv", ".ecsv", ".parquet")
+STREAMED = (".csv", ".ecsv", ".parquet", ".fits")
 
-_TRUTHS = {"true": "True", "t": "True", "1": "True", "false": "False", "f": "False", "0": "False"}
 _FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".vot": "votable", ".xml": "votable"}
 
 
 def read_upload(text: str) -> tuple[str, Table]:
-    """Read ``NAME=FILE``: a table in any of the formats of `write_answer`.
+    """Read ``NAME=FILE``: a table as ECSV, CSV, FITS or VOTable.
 
     Raises
     ------
@@ -47,38 +47,6 @@ def read_upload(text: str) -> tuple[str, Table]:
             return name, Table.read(path, format=form)
     except Exception as error:
         raise InputError(f"upload {path}: cannot be read as a table: {' '.join(str(error).split())[:200]}") from error
-
-
-def write_answer(table: Table, path: Path) -> Path:
-    """Write a table under its final name when it is whole; the ending tells the format.
-
-    ``.ecsv`` keeps units and the query, ``.fits`` and ``.vot`` units; ``.parquet`` needs the extra ``parquet``.
-
-    Raises
-    ------
-    InputError
-        If the ending is none of these.
-    NoPermission
-        If it cannot be written.
-    """
-    form = _FORMATS.get(path.suffix, "parquet" if path.suffix == ".parquet" else None)
-    if form is None:
-        raise InputError(f"{path}: a table is written to {', '.join((*_FORMATS, '.parquet'))}; choose one of these")
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if form == "parquet":
-                _write_parquet(table, part)
-            else:
-                table.write(part, format=form, overwrite=True)
-        part.replace(path)
-    except OSError as error:
-        raise NoPermission(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return path
 
 
 @dataclass(frozen=True)
@@ -119,7 +87,7 @@ def save_answer(
     adql : str
         The question.
     path : Path
-        ``.csv``, ``.ecsv`` (with units) or ``.parquet`` (extra ``parquet``).
+        ``.csv``, ``.ecsv`` and ``.fits`` (with units), or ``.parquet`` (extra ``parquet``).
     maxrec, uploads, timeout, listener
         As for `tessellar.archives.tap.TapService.query`.
 
@@ -134,6 +102,8 @@ def save_answer(
     """
     if path.suffix not in STREAMED:
         raise InputError(f"{path}: an answer is streamed to {', '.join(STREAMED)}; choose one of these")
+    if path.suffix == ".parquet":
+        pyarrow_for(path)
     head = service.query(adql, mode="sync", maxrec=0, uploads=uploads)
     limit = maxrec if maxrec is not None else service.limits()["rows"]
     raw, part = path.with_name(f".{path.name}.csv.part"), path.with_name(f".{path.name}.part")
@@ -154,8 +124,11 @@ def save_answer(
 
 def _rewritten(raw: Path, part: Path, head: Table, suffix: str) -> int:
     """Write the CSV of a service in another form, row by row; return the number of rows."""
+    if suffix == ".fits":
+        return to_fits(raw, part, head)
     if suffix == ".parquet":
-        return _packed(raw, part, head)
+        kinds = {"i": int, "u": int, "f": float, "b": bool}
+        return to_parquet(raw, part, {name: kinds.get(head[name].dtype.kind, str) for name in head.colnames})
     rows = 0
     with raw.open(encoding="utf-8", newline="") as source, part.open("w", encoding="utf-8", newline="") as target:
         reader = csv.reader(source)
@@ -169,40 +142,7 @@ def _rewritten(raw: Path, part: Path, head: Table, suffix: str) -> int:
         truths = [i for i, name in enumerate(head.colnames) if suffix == ".ecsv" and head[name].dtype.kind == "b"]
         for row in reader:
             for i in truths:  # services write them in many ways, ECSV in one
-                row[i] = _TRUTHS.get(row[i].lower(), row[i])
+                row[i] = str(TRUTHS.get(row[i].lower(), row[i]))
             writer.writerow(row)
             rows += 1
     return rows
-
-
-def _packed(raw: Path, part: Path, head: Table) -> int:
-    pa, parquet = _arrow(part)
-    from pyarrow import csv as arrow_csv
-
-    kinds = {"i": pa.int64(), "u": pa.int64(), "f": pa.float64(), "b": pa.bool_()}
-    types = {name: kinds.get(head[name].dtype.kind, pa.string()) for name in head.colnames}
-    convert = arrow_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
-    rows = 0
-    reader = arrow_csv.open_csv(
-        raw, convert_options=convert, parse_options=arrow_csv.ParseOptions(newlines_in_values=True)
-    )
-    with parquet.ParquetWriter(part, reader.schema) as writer:
-        for batch in reader:
-            writer.write_batch(batch)
-            rows += len(batch)
-    return rows
-
-
-def _write_parquet(table: Table, path: Path) -> None:
-    pa, parquet = _arrow(path)
-    columns = {name: pa.array(table[name].tolist()) for name in table.colnames}
-    parquet.write_table(pa.table(columns), path)
-
-
-def _arrow(path: Path) -> tuple[Any, Any]:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError as error:
-        raise InputError(f"{path}: Parquet needs pyarrow: pip install 'tessellar[parquet]'") from error
-    return pa, parquet

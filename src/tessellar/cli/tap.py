@@ -56,7 +56,7 @@ def command() -> None:
 @click.option("--ecsv", "form", flag_value="ecsv", help="Print ECSV, with units.")
 @click.option("--votable", "form", flag_value="votable", help="Print a VOTable.")
 @click.option("--out", "-o", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Write to FILE: .ecsv, .csv, .parquet (these, of a job, piece by piece), .fits, .vot.")  # fmt: skip
+              help="Write to FILE: .ecsv, .csv, .fits, .parquet (these, of a job, piece by piece), .vot.")  # fmt: skip
 @click.pass_obj
 def query(
     settings: Globals,
@@ -72,7 +72,7 @@ def query(
     out: Path | None,
 ) -> int:
     """Ask QUERY."""
-    from tessellar.access.tapping import STREAMED, read_upload, write_answer
+    from tessellar.access.tapping import STREAMED, read_upload
     from tessellar.archives.tap import tap_service
 
     asked = tap_service(service or settings.archive)
@@ -91,7 +91,7 @@ def query(
     with settings.progress() as listener:
         mode: Mode = "async" if as_job else "auto"
         table = asked.query(adql, mode=mode, maxrec=maxrec, uploads=uploads, timeout=timeout, listener=listener)
-    return _show(settings, table, form, out, write_answer)
+    return _show(settings, table, form, out)
 
 
 @command.command("tables")
@@ -174,7 +174,6 @@ def job(
     service: str | None,
 ) -> int:
     """Say where the job at URL stands (or with this id); wait for it, take its result, stop or delete it."""
-    from tessellar.access.tapping import write_answer
     from tessellar.archives.tap import tap_service
 
     found = tap_service(service or settings.archive).job(url)
@@ -186,7 +185,7 @@ def job(
     if wait or out is not None:
         with settings.progress() as listener:
             found.wait(timeout=timeout, listener=listener)
-        return _show(settings, found.result(), None, out, write_answer)
+        return _show(settings, found.result(), None, out)
     phase = found.phase
     if settings.json:
         print_json({"url": found.url, "phase": phase, "query": found.query})
@@ -210,11 +209,12 @@ def _save(settings: Globals, service: Any, adql: str, out: Path, **how: Any) -> 
     return DONE
 
 
-def _show(settings: Globals, table: Any, form: str | None, out: Path | None, write: Any) -> int:
+def _show(settings: Globals, table: Any, form: str | None, out: Path | None) -> int:
     from tessellar.products.tables import plain_rows
+    from tessellar.store.tablefile import write_table
 
     if out is not None:
-        path = write(table, out.expanduser().absolute())
+        path = write_table(table, out.expanduser().absolute())
         if settings.json:
             print_json({"path": str(path), "rows": len(table)})
         elif not settings.quiet:

@@ -10,18 +10,26 @@ import csv
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from astropy.table import Table
+
 from tessellar.errors import InputError, NoPermission, StoreError
 from tessellar.products.tables import ArchiveTable
 from tessellar.store.claims import claim
+from tessellar.store.packing import pyarrow_for, to_parquet
 
 FORMATS = (".csv", ".ecsv", ".parquet")
 VOTABLE = (".vot", ".xml")
+_TEXT = {".csv": "ascii.csv", ".ecsv": "ascii.ecsv"}
+_WHOLE = {".fits": "fits", ".vot": "votable", ".xml": "votable"}
+#: What `write_table` writes.
+WRITTEN = (*FORMATS, *_WHOLE)
 
 
 class TableFile:
@@ -146,22 +154,9 @@ class TableFile:
 
     def _to_parquet(self) -> None:
         """Pack the rows, some at a time, into columns."""
-        import pyarrow as pa
-        from pyarrow import csv as arrow_csv
-        from pyarrow import parquet
-
-        kinds = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
         known = self._kind.known_columns
-        types = {name: kinds[known[name].kind] if name in known else pa.string() for name in self._columns}
-        convert = arrow_csv.ConvertOptions(
-            column_types=types, null_values=[""], strings_can_be_null=True, true_values=["True"], false_values=["False"]
-        )
-        parse = arrow_csv.ParseOptions(newlines_in_values=True)
         packed = self.path.with_name(f"{self.path.name}.packed")
-        rows = arrow_csv.open_csv(self._part, convert_options=convert, parse_options=parse)
-        with parquet.ParquetWriter(packed, rows.schema) as writer:
-            for batch in rows:
-                writer.write_batch(batch)
+        to_parquet(self._part, packed, {name: known[name].kind if name in known else str for name in self._columns})
         packed.replace(self.path)
 
 
@@ -170,33 +165,50 @@ def check_format(path: Path) -> None:
     if path.suffix not in FORMATS:
         raise InputError(f"{path}: a table is written to {', '.join(FORMATS)}; choose one of these endings")
     if path.suffix == ".parquet":
-        try:
-            import pyarrow  # noqa: F401
-        except ImportError as error:
-            raise InputError(f"{path}: Parquet needs pyarrow: pip install 'tessellar[parquet]'") from error
+        pyarrow_for(path)
 
 
-def write_table(table: ArchiveTable, path: Path) -> Path:
-    """Write a table that is here whole: in the formats of `TableFile`, or as a VOTable (``.vot``, ``.xml``).
+def write_table(table: Table, path: Path) -> Path:
+    """Write a table that is here whole; it gets its name when it is complete, and the ending tells the format.
+
+    ``.ecsv`` keeps units and what is in ``meta``, ``.fits`` and ``.vot`` units; ``.parquet`` needs pyarrow.
 
     Raises
     ------
     InputError
-        If the file's ending is none of these.
+        If the file's ending is none of `WRITTEN`.
     StoreError
         If it cannot be written.
     """
-    if path.suffix in VOTABLE:
-        part = path.with_name(f"{path.name}.part")
+    if isinstance(table, ArchiveTable) and path.suffix not in _WHOLE:
+        file = TableFile(path, type(table), table.colnames, {"whole": True}, table.meta, resume=False)
         try:
-            table.write(part, format="votable", overwrite=True)
-            part.replace(path)
-        except OSError as error:
-            raise NoPermission(f"{path}: cannot be written ({error.strerror}); choose another place") from error
-        return path
-    file = TableFile(path, type(table), table.colnames, {"whole": True}, table.meta, resume=False)
+            file.append(table, {})
+            return file.finish()
+        finally:
+            file.close()
+    if path.suffix not in WRITTEN:
+        raise InputError(f"{path}: a table is written to {', '.join(WRITTEN)}; choose one of these endings")
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        file.append(table, {})
-        return file.finish()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names and units that the format wants in another way
+            if path.suffix == ".parquet":
+                _write_parquet(table, part)
+            else:
+                table.write(part, format=_TEXT.get(path.suffix) or _WHOLE[path.suffix], overwrite=True)
+        part.replace(path)
+    except OSError as error:
+        raise NoPermission(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
     finally:
-        file.close()
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    return path
+
+
+def _write_parquet(table: Table, path: Path) -> None:
+    pa = pyarrow_for(path)
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({name: pa.array(table[name].tolist()) for name in table.colnames}), path)
