@@ -246,10 +246,12 @@ def plot_stars(
     if not names:
         return
     width, height = 0.13 * (right - left), 0.05 * (top - bottom)
-    taken: list[tuple[float, float]] = []
+    # The scale bar stands in the lower left corner.
+    taken = [(left + 0.5 * width, bottom + 1.5 * height), (left + 1.5 * width, bottom + 1.5 * height)]
+    most = _MOST_NAMES + len(taken)
     for index in np.argsort(tmag, kind="stable"):
         place = float(columns[index]), float(rows[index])
-        if len(taken) == _MOST_NAMES or tmag[index] > first + _FAINTER:
+        if len(taken) == most or tmag[index] > first + _FAINTER:
             break
         if any(abs(place[0] - x) < width and abs(place[1] - y) < height for x, y in taken):
             continue
