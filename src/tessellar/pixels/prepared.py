@@ -154,7 +154,7 @@ class PreparedField(FrameSeries):
         """The calendar of the field's bad times."""
         return self._file.bad_times()
 
-    @property
+    @cached_property
     def plane(self) -> Plane:
         """Projection of the reference frame, as its header has it; `place` corrects it."""
         return self._file.plane(self._file.reference)
