@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -146,3 +147,26 @@ def test_every_metric_is_defined_and_fits_a_header() -> None:
         "edge_flux",
         "contamination",
     } <= set(METRICS)
+
+
+def test_the_page_of_metrics_names_them_all() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text()
+    for name, metric in METRICS.items():
+        assert f"`{metric.keyword}`" in page, metric.keyword
+        assert f"`{name}`" in page, name
+
+
+def test_noise_on_hours_and_against_expectation() -> None:
+    flux = noise(19440)
+    expected = 10000 * 1e-3 / np.sqrt(30)
+    got = compute_metrics(make(flux, expected=expected, crowdsap=0.9, flfrcsap=0.8))
+    assert got["cdpp_1_0"] == pytest.approx(1.168 * 1000 / np.sqrt(30), rel=0.08)
+    assert got["cdpp_0_5"] > got["cdpp_1_0"] > got["cdpp_2_0"] > got["cdpp_6_5"]
+    assert got["noise_expected"] == pytest.approx(1000 / np.sqrt(30), rel=1e-3)
+    assert got["noise_ratio"] == pytest.approx(1.168, rel=0.08)
+    assert (got["crowdsap"], got["flfrcsap"]) == (0.9, 0.8)
+    unknown = compute_metrics(make(flux))
+    assert all(np.isnan(unknown[name]) for name in ("noise_expected", "noise_ratio", "crowdsap", "flfrcsap"))
+    dark = compute_metrics(make(-flux, expected=1.0))
+    assert np.isnan(dark["cdpp_1_0"])
+    assert np.isnan(dark["noise_ratio"])
