@@ -290,6 +290,7 @@ def _doubts(halo: _Weighted, errors: _Floats) -> list[str]:
 
 def _cards(halo: _Weighted) -> dict[str, tuple[str | float | int, str]]:
     cards: dict[str, tuple[str | float | int, str]] = {
+        "APKIND": ("halo", "pixels weighted, see WEIGHTMAP"),
         "HALO_OBJ": ("tv", "least total variation (White et al. 2017)"),
         "HALO_RAD": (RADIUS, "[pixel] radius of the halo"),
         "HALO_SEG": (len(halo.maps), "time spans, each with weights of its own"),
