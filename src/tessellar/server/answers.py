@@ -16,12 +16,13 @@ from itertools import islice
 from json.encoder import encode_basestring_ascii
 from tempfile import SpooledTemporaryFile
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 from tessellar.errors import QueryError
 from tessellar.server.columns import Column
 from tessellar.server.database import GivenUp, never
 from tessellar.server.questions import Question
+from tessellar.server.tap.model import Column as Field
+from tessellar.server.tap.votable import document
 
 _AT_ONCE = 500  # rows
 _IN_MEMORY = 4 * 1024 * 1024  # bytes of an answer; a longer one is kept in a temporary file until it is sent
@@ -165,29 +166,14 @@ def _csv(answer: Answer, question: Question) -> Iterator[str]:
 
 
 def _votable(answer: Answer, question: Question) -> Iterator[str]:
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">',
-        '<RESOURCE type="results"><INFO name="QUERY_STATUS" value="OK"/><TABLE>',
+    columns = [
+        Field(each.name, _VOTABLE[each.kind], each.unit, description=each.description) for each in answer.columns
     ]
-    for column in answer.columns:
-        size = ' arraysize="*"' if column.kind == "text" else ""
-        unit = f" unit={quoteattr(column.unit)}" if column.unit else ""
-        null = f'<VALUES null="{_NULL}"/>' if column.kind in ("whole", "id") else ""
-        note = f"<DESCRIPTION>{escape(column.description)}</DESCRIPTION>" if column.description else ""
-        datatype = "long" if column.kind == "whole" else column.votable_type
-        lines.append(
-            f"<FIELD name={quoteattr(column.name)} datatype={quoteattr(datatype)}{size}{unit}>{note}{null}</FIELD>"
-        )
-    yield "\n".join([*lines, "<DATA><TABLEDATA>", ""])
-    for rows in _pieces(answer.rows):
-        for row in rows:
-            cells = (_cell(column, value) for column, value in zip(answer.columns, row, strict=True))
-            yield f"<TR>{''.join(f'<TD>{cell}</TD>' for cell in cells)}</TR>\n"
-    yield "</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    for piece in document(columns, answer.rows, "", lambda: False, binary=False):
+        yield piece.decode()
 
 
-_NULL = -999
+_VOTABLE = {"text": "char", "real": "double", "whole": "long", "id": "long", "flag": "boolean"}
 _WRITERS: dict[str, tuple[Callable[[Answer, Question], Iterator[str]], str]] = {
     "json": (_json, "application/json"),
     "extjs": (_extjs, "application/json"),
@@ -218,11 +204,3 @@ def _plain(columns: Sequence[Column], row: Sequence[Any]) -> list[Any]:
         bool(value) if column.kind == "flag" and value is not None else value
         for column, value in zip(columns, row, strict=True)
     ]
-
-
-def _cell(column: Column, value: Any) -> str:
-    if value is None:
-        return str(_NULL) if column.kind in ("whole", "id") else ""
-    if column.kind == "flag":
-        return "true" if value else "false"
-    return escape(str(value))

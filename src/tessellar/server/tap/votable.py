@@ -50,18 +50,16 @@ def document(
     rows : iterable of sequences
         The cells; None where there is nothing.
     query : str
-        The question, which goes into the answer.
+        The question in ADQL, which goes into the answer; empty if it was put in another language.
     overflow : callable
         Asked after the last row whether there would have been more.
     binary : bool
         BINARY2, else TABLEDATA.
     """
     fields = "".join(map(_field, columns))
-    head = (
-        f'{_OPENING}<INFO name="QUERY_STATUS" value="OK"/>\n<INFO name="QUERY" value={_attribute(query)}/>\n'
-        f'<INFO name="standardID" value="ivo://ivoa.net/std/TAP#sync-1.1"/>\n<TABLE>\n{fields}<DATA>\n'
-    )
-    yield head.encode()
+    standard = '<INFO name="standardID" value="ivo://ivoa.net/std/TAP#sync-1.1"/>\n'
+    about = f'<INFO name="QUERY" value={_attribute(query)}/>\n{standard}' if query else ""
+    yield f'{_OPENING}<INFO name="QUERY_STATUS" value="OK"/>\n{about}<TABLE>\n{fields}<DATA>\n'.encode()
     yield from _binary(columns, rows) if binary else _tabledata(columns, rows)
     more = '<INFO name="QUERY_STATUS" value="OVERFLOW"/>\n' if overflow() else ""
     yield f"</DATA>\n</TABLE>\n{more}{_CLOSING}".encode()
