@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,11 +80,10 @@ def append_images(group: Any, first: int, images: Sequence[StarImages]) -> None:
     _append_weights(group, first, images)
 
 
-def read_images(group: Any, row: int) -> StarImages | None:
-    """The images of the star in a row; None where it has none."""
-    if "stamps" not in group or row >= len(group["stamps"]["rows"]) or group["stamps"]["rows"][row] < 1:
+def read_images(stamps: Mapping[str, Any], weights: Mapping[str, Any], row: int) -> StarImages | None:
+    """The images of the star in a row, out of the datasets of its method; None where it has none."""
+    if not stamps or row >= len(stamps["rows"]) or stamps["rows"][row] < 1:
         return None
-    stamps = group["stamps"]
     begin, rows, cols, column, line, text = (
         int(stamps[name][row]) for name in ("first", "rows", "cols", "column", "row", "wcs")
     )
@@ -94,7 +93,7 @@ def read_images(group: Any, row: int) -> StarImages | None:
         corner=(column, line),
         aperture=stamps["aperture"][part].reshape(rows, cols),
         sumimage=None if np.isnan(mean).all() else mean,
-        weights=_read_weights(group, row, (rows, cols)),
+        weights=_read_weights(weights, row, (rows, cols)),
         wcs="" if text < 0 else stamps["texts"].asstr()[text],
         crpix=(float(stamps["crpix1"][row]), float(stamps["crpix2"][row])),
     )
@@ -119,10 +118,9 @@ def _append_weights(group: Any, first: int, images: Sequence[StarImages]) -> Non
     _extend(weights, "values", np.concatenate([weight.weights.ravel() for _, weight in found]), np.float32, begin)
 
 
-def _read_weights(group: Any, row: int, shape: tuple[int, int]) -> tuple[WeightImage, ...]:
-    if "weights" not in group:
+def _read_weights(weights: Mapping[str, Any], row: int, shape: tuple[int, int]) -> tuple[WeightImage, ...]:
+    if not weights:
         return ()
-    weights = group["weights"]
     made = []
     for at in np.flatnonzero(weights["star"][()] == row):
         begin = int(weights["first"][at])
