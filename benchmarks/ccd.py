@@ -44,7 +44,7 @@ from tessellar.photometry.engine.measuring import HALO
 from tessellar.pixels import PreparedField, prepare
 from tessellar.products import LightCurveStore
 
-FIELD = Field(1, 4, 1)
+FIELD = Field(27, 2, 3)
 STARS_PER_CCD = 200_000
 WHOLE, SECTOR = 2048, 1300
 METHODS = ("aperture", "linpsf")
@@ -65,7 +65,7 @@ def make_field(folder: Path, size: int, count: int) -> PreparedField:
     if not prepared.exists():
         window = None if size == WHOLE else size
         truth = simulate_frames(
-            folder, FIELD, window=window, cadence=1800, n_frames=count, stars=STARS_PER_CCD, seed=3, workers=2
+            folder, FIELD, window=window, cadence=600, n_frames=count, stars=STARS_PER_CCD, seed=3, workers=2
         )
         prepare(
             truth.paths, read_catalog(find_catalog(folder)), find_response(folder, FIELD), out=prepared, field=FIELD,
