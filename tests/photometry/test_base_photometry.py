@@ -18,9 +18,10 @@ from astropy.wcs import WCS
 
 from tessellar.errors import InputError, MissingInput, PhotometryError, StoreError
 from tessellar.mission import ccd
-from tessellar.photometry import STATUS, BasePhotometry, PixelQuality, StampLimits, load_settings
+from tessellar.photometry import STATUS, BasePhotometry, PixelQuality, StampLimits, load_settings, open_scene
 from tessellar.pixels import PixelFlag
 from tessellar.products import read, read_light_curve
+from tests.photometry import sourcesky
 from tests.photometry.fieldsky import FIELD, small_field
 
 WHERE = {"sector": FIELD.sector, "camera": FIELD.camera, "ccd": FIELD.ccd}
@@ -700,6 +701,54 @@ class TestIndependence:
         assert np.isnan(after.lightcurve["flux"]).all()
         assert after.details["errors"] == after.details["skip_targets"] == []
         assert {name: len(logging.getLogger(name).handlers) for name in handlers} == handlers
+
+
+class TestOtherSources:
+    def test_a_scene_that_is_open_serves_many_stars(self, folder: Path, star: int, tmp_path: Path) -> None:
+        scene = open_scene(folder, **WHERE)
+        for tic in (star, int(scene.stars.tic[0])):
+            pho, alone = FiveByFive(tic, scene, tmp_path), FiveByFive(tic, folder, tmp_path, **WHERE)
+            assert (pho.datasource, pho.input_folder, pho.stamp) == ("ffi", str(folder), alone.stamp)
+            assert pho.photometry() is alone.photometry()
+            np.testing.assert_array_equal(pho.lightcurve["flux"], alone.lightcurve["flux"])
+            # Closing one object leaves the scene to the others.
+            pho.close()
+        assert FiveByFive(star, open_scene(folder, "tpf", star), tmp_path).datasource == "tpf"
+
+    def test_a_star_of_a_cut_out_is_found_by_the_catalogue(self, tmp_path: Path) -> None:
+        pytest.importorskip("astrocut")
+        folder = sourcesky.cut_outs(600)
+        pho = FiveByFive(sourcesky.PLAIN, folder, tmp_path, "tpf", cadence=600)
+        assert pho.sumimage.shape == (15, 15)
+        assert pho.photometry() is STATUS.OK, pho.details
+        # The sky of a cut-out is taken off, and kept as its background.
+        assert np.nanmedian(pho.backgrounds_cube) > 50
+        assert abs(np.median(pho.sumimage)) < 30
+        assert (pho.aperture & 64 > 0).all()
+
+    def test_real_target_pixels_are_measured(self, real_data: Path, tmp_path: Path) -> None:
+        path = real_data / "tess25155310-s01-first-cadences.fits.gz"
+        with FiveByFive(25155310, path, tmp_path, "tpf") as pho:
+            assert (pho.sector, pho.camera, pho.ccd, pho.cadence, pho.n_readout, pho.data_rel) == (1, 4, 1, 120, 48, 0)
+            assert pho.target["ra_J2000"] == pytest.approx(63.37389)
+            assert pho.target["teff"] > 3000
+            assert pho.photometry() in (STATUS.OK, STATUS.WARNING)
+            assert pho.target_pos_row_stamp == pytest.approx(5, abs=1)
+            # A star of 10.555; the sum of 5 x 5 px of it.
+            assert pho.details["mean_flux"] == pytest.approx(10 ** (-0.4 * (10.555 - 20.44)), rel=0.1)
+            assert Path(pho.save_lightcurve()).is_file()
+
+    def test_a_star_whose_place_nobody_tells_has_pixels_all_the_same(
+        self, real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tessellar.pixels.Stamp.pixel_of", lambda *_: None)
+        path = real_data / "tess25155310-s01-first-cadences.fits.gz"
+        pho = BasePhotometry(25155310, path, tmp_path, "tpf")
+        assert np.isnan(pho.target_pos_row)
+        assert pho.images_cube.shape == (11, 11, pho.Ntimes)
+        assert pho.resize_stamp(up=-1)
+        with pytest.raises(InputError, match="place of TIC 25155310 is not known"):
+            pho.resize_stamp(width=5)
 
 
 def test_a_missing_catalogue_is_a_file_not_found_error(tmp_path: Path) -> None:

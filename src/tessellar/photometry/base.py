@@ -27,8 +27,7 @@ from tessellar.targets import Field
 if TYPE_CHECKING:
     from astropy.table import Table
 
-
-_FILES = (".h5", ".hdf5", ".fits", ".fits.gz")
+    from tessellar.photometry.scene import Scene
 
 
 class BasePhotometry(StarStamp):
@@ -44,7 +43,8 @@ class BasePhotometry(StarStamp):
         TIC id of the star.
     input_folder : str
         Folder with the files: a prepared field (`tessellar prepare`), target pixel files or cut-outs, a catalogue
-        ``tic*`` and the mission's PRF files where there are any. Or one file: a prepared field, a target pixel file.
+        ``tic*`` and the mission's PRF files where there are any. Or one file: a prepared field, a target pixel file. Or
+        a `Scene` that is open already, for many stars of one field.
     output_folder : str
         Folder for light curves; made when one is saved.
     datasource : str
@@ -123,7 +123,7 @@ class BasePhotometry(StarStamp):
     def __init__(
         self,
         starid: int,
-        input_folder: str | Path,
+        input_folder: str | Path | Scene,
         output_folder: str | Path,
         datasource: str = "ffi",
         sector: int | None = None,

@@ -39,6 +39,10 @@ class Scene(Protocol):
     """Pixels, and what is known of the stars on them. `open_scene` finds the one to measure a star in."""
 
     @property
+    def kind(self) -> str:
+        """``ffi`` or ``tpf``."""
+
+    @property
     def field(self) -> Field:
         """Sector, camera and CCD."""
 
@@ -121,6 +125,8 @@ class FieldScene:
     >>> scene = FieldScene(PreparedField("s0027-1-1-c0600.h5"))  # doctest: +SKIP
     >>> measure_in(scene, 25155310)  # doctest: +SKIP
     """
+
+    kind = "ffi"
 
     def __init__(self, prepared: PreparedField, margin: float = 10) -> None:
         self.prepared = prepared
@@ -273,6 +279,8 @@ class StampScene:
     -----
     Times are those of the file's own star. For another star of the stamp they are wrong by less than 0.05 s a pixel.
     """
+
+    kind = "tpf"
 
     def __init__(
         self,

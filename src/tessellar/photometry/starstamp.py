@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -42,7 +43,7 @@ class StarStamp:
     def __init__(
         self,
         starid: int,
-        input_folder: str | Path,
+        input_folder: str | Path | Scene,
         datasource: str = "ffi",
         sector: int | None = None,
         camera: int | None = None,
@@ -54,10 +55,14 @@ class StarStamp:
         if cache not in CACHES:
             raise InputError(f"invalid cache: {cache!r}; choose {', '.join(CACHES)}")
         self.starid = int(TIC(starid))
-        self.input_folder = str(input_folder)
         self.datasource = "ffi" if datasource == "ffi" else "tpf"
-        source = datasource if owner is not None and owner != self.starid else self.datasource
-        scene = _open(Path(input_folder), source, self.starid, sector, camera, ccd, cadence)
+        if isinstance(input_folder, str | PathLike):
+            source = datasource if owner is not None and owner != self.starid else self.datasource
+            scene = _open(Path(input_folder), source, self.starid, sector, camera, ccd, cadence)
+        else:
+            scene = input_folder
+            self.datasource = scene.kind
+        self.input_folder = str(input_folder if scene is not input_folder else scene.paths[0].parent)
         self._scene: Scene | None = scene
         self._target = _placed(scene, scene.target(self.starid))
         self.sector, self.camera, self.ccd = scene.field.sector, scene.field.camera, scene.field.ccd
