@@ -105,6 +105,15 @@ def test_kernels_give_what_numpy_gives() -> None:
     kernels.time_sums_plain(pixels, frames, totals[1], numbers[1])
     np.testing.assert_allclose(*totals, rtol=1e-6)
     np.testing.assert_array_equal(*numbers)
+    counts, filled = np.zeros((2, 400), np.int32), [pixels.copy(), pixels.copy()]
+    kernels.compiled("count_gaps")(pixels, frames, counts[0])
+    kernels.count_gaps_plain(pixels, frames, counts[1])
+    np.testing.assert_array_equal(*counts)
+    assert counts[0][7] == 10
+    kernels.compiled("fill_gaps")(filled[0], 0, 400)
+    kernels.fill_gaps_plain(filled[1], 0, 400)
+    np.testing.assert_array_equal(*filled)
+    assert np.isfinite(filled[0]).all()
 
 
 def test_compiled_and_plain_solutions_agree() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from tessellar.photometry.engine.band import BandCurves
 from tessellar.photometry.engine.bulk import bulk_metrics
 from tessellar.photometry.engine.grouping import Group, group_frames
 from tessellar.photometry.engine.judging import judge
+from tessellar.photometry.engine.kernels import compiled
 from tessellar.photometry.engine.light import star_skies
 from tessellar.photometry.engine.mending import Gaps, mend
 from tessellar.photometry.engine.solving import flux_errors, solve
@@ -54,8 +56,8 @@ def fit_stars(scene: BandSky, workers: Workers) -> BandCurves:
     usable = window.exposed & np.isfinite(scene.kernels).all(axis=1)
     used = scene.present & ~scene.saturated
     gaps = Gaps.find(window.pixels, used.ravel(), np.flatnonzero(usable))
-    for part in parts(len(window.pixels), 65536):
-        np.nan_to_num(window.pixels[part], copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    spans = [(part.start, part.stop) for part in parts(len(window.pixels), 65536)]
+    workers.each(partial(compiled("fill_gaps"), window.pixels), spans)
     weights = np.zeros(window.shape, dtype=np.float32)
     np.divide(1.0, scene.variance, out=weights, where=used)
     near = _touching(scene)

@@ -377,3 +377,39 @@ def time_sums_plain(
     """Add up as `time_sums` does."""
     total += np.nansum(pixels[:, frames], axis=1, dtype=np.float64)
     number += np.isfinite(pixels[:, frames]).sum(axis=1, dtype=np.int32)
+
+
+def count_gaps(pixels, frames, counts):  # type: ignore[no-untyped-def]
+    """Count the frames, of some, in which each pixel is missing; nothing is copied.
+
+    Parameters
+    ----------
+    pixels : float32 array (pixels, n)
+    frames : int64 array
+    counts : int32 array (pixels,)
+        To be filled.
+    """
+    for at in range(len(pixels)):
+        missing = 0
+        for frame in frames:
+            if pixels[at, frame] != pixels[at, frame]:
+                missing += 1
+        counts[at] = missing
+
+
+def count_gaps_plain(pixels: Float, frames: NDArray[np.int64], counts: NDArray[np.int32]) -> None:
+    """Count as `count_gaps` does."""
+    counts[:] = np.isnan(pixels[:, frames]).sum(axis=1)
+
+
+def fill_gaps(pixels, first, last):  # type: ignore[no-untyped-def]
+    """Set what is missing to 0, in pixels ``first`` to ``last``, in place."""
+    for at in range(first, last):
+        for frame in range(pixels.shape[1]):
+            value = pixels[at, frame]
+            pixels[at, frame] = np.float32(0.0) if value != value else value
+
+
+def fill_gaps_plain(pixels: Float, first: int, last: int) -> None:
+    """Fill as `fill_gaps` does."""
+    np.nan_to_num(pixels[first:last], copy=False)

@@ -44,11 +44,16 @@ class Gaps:
     @classmethod
     def find(cls, pixels: Float, used: NDArray[np.bool_], frames: NDArray[np.int64]) -> Gaps:
         """Those among the used pixels, in frames that were exposed; pixels (rows * cols, n)."""
-        # A sum is NaN where any of its terms is: most pixels need no second look.
-        broken = np.flatnonzero(used & ~np.isfinite(pixels[:, frames].sum(axis=1))) if frames.size else frames
-        where, which = np.nonzero(~np.isfinite(pixels[np.ix_(broken, frames)]))
-        order = np.argsort(frames[which], kind="stable")
-        return cls(frames[which][order].astype(np.int64), broken[where][order].astype(np.int64))
+        counts = np.zeros(len(pixels), dtype=np.int32)
+        compiled("count_gaps")(pixels, frames, counts)
+        broken = np.flatnonzero(used & (counts > 0))
+        found: list[NDArray[np.int64]] = []
+        for pixel in broken:
+            missing = frames[np.isnan(pixels[pixel, frames])]
+            found.append(np.column_stack([missing, np.full(len(missing), pixel)]))
+        every = np.concatenate(found) if found else np.empty((0, 2), np.int64)
+        every = every[np.argsort(every[:, 0], kind="stable")].astype(np.int64)
+        return cls(every[:, 0].copy(), every[:, 1].copy())
 
     def __len__(self) -> int:
         return len(self.frames)
