@@ -131,6 +131,28 @@ def test_where_nothing_is_found_the_minimum_aperture_is_taken_with_a_warning(prf
     assert lost.status in (STATUS.OK, STATUS.WARNING)
 
 
+@pytest.mark.parametrize("kind", ["optimal", "watershed", "threshold"])
+def test_frames_that_are_all_flagged_are_an_error(prf: MissionPRF, kind: str) -> None:
+    stars = around(prf, [10.0], [1707.0], [107.0])
+    result = run(frames(stars, quality=np.full(COUNT, 128)), star(stars), stars, aperture=kind)
+    assert result.status is STATUS.ERROR
+    assert "no good cadence" in result.reason
+
+
+def test_a_star_at_the_edge_of_the_pixels_is_measured_with_what_there_is(prf: MissionPRF) -> None:
+    stars = around(prf, [10.0], [1699.8], [107.0])
+    for kind in ("optimal", "watershed"):
+        result = run(frames(stars), star(stars), stars, aperture=kind)
+        assert result.status is STATUS.WARNING
+        assert "light is lost there" in result.reason
+        assert result.metrics["flfrcsap"] < 0.8
+        assert result.grow is not None
+        assert result.grow.left > 0
+    gone = run(frames(stars), star(stars, column=1690.0), stars)
+    assert gone.status is STATUS.ERROR
+    assert "outside the stamp" in gone.reason
+
+
 def test_missing_pixels_are_never_in_a_mask_that_is_found(prf: MissionPRF) -> None:
     stars = around(prf, [10.0], [1707.0], [107.0])
     images = np.array(frames(stars).images)

@@ -120,7 +120,7 @@ def test_lightkurve_opens_the_file_unaided(spoc_pixels: Path, tmp_path: Path) ->
 
 
 def test_an_error_leaves_no_file(cut_out: Path, tmp_path: Path) -> None:
-    result = measure(cut_out)
+    result = measure(cut_out, aperture="pipeline")
     assert result.status is STATUS.ERROR
     assert "is empty (no pixel with bit 2)" in result.reason
     with pytest.raises(PhotometryError, match="no light curve of the target is written: the pipeline's aperture"):

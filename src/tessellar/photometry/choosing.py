@@ -93,6 +93,10 @@ def choose_aperture(
                 "choose optimal or watershed"
             )
         return Choice(pipeline_mask(stamp), kind)
+    if not good.any():
+        raise PhotometryError(
+            f"no good cadence in {stamp.origin} to find an aperture in: all are flagged or have no time"
+        )
     column, row = place_of(stamp, target)
     col, line = column - stamp.corner[0], row - stamp.corner[1]
     if kind == "threshold":

@@ -95,7 +95,7 @@ def measure(
     tpf: TargetPixelFile | str | Path,
     *,
     method: str | PhotometryMethod = "aperture",
-    aperture: str | Path | NDArray[Any] = "pipeline",
+    aperture: str | Path | NDArray[Any] = "default",
     quality: str = "default",
     sigma: float = 3.0,
     missing: str = "nan",
@@ -110,9 +110,8 @@ def measure(
     tpf : TargetPixelFile or path
     method : str or PhotometryMethod
         A name of `METHODS`, or an object of your own.
-    aperture : {"pipeline", "threshold"}, path, or array (rows, cols)
-        The pipeline's aperture (bit 2 of APERTURE), the bright connected pixels at the target (see `threshold_mask`),
-        or a mask: a FITS image, or an array, of the stamp's shape; anything but 0 is added up.
+    aperture : str, path, or array (rows, cols)
+        A kind of `APERTURES`, or a mask: a FITS image, or an array, of the stamp's shape; anything but 0 is added up.
     quality : str
         Named mask of `tessellar.mission.flags`. All cadences stay in the light curve; metrics and the mean image use
         the good ones only.

@@ -120,13 +120,15 @@ def find_regions(
     places = np.column_stack([np.asarray(each, dtype=np.float64).reshape(-1) for each in (row, column)])
     markers = _markers(pixels, clusters, places, np.asarray(tmag, dtype=np.float64).reshape(-1))
     labels = _flood(pixels, clusters, markers)
-    for number in range(1, int(labels.max(initial=0)) + 1):
-        mask = labels == number
-        if mask.sum() < minimum:
-            labels[mask] = 0
+    for number, box in enumerate(ndimage.find_objects(labels), 1):
+        if box is None:
             continue
-        holes = ndimage.binary_fill_holes(mask) & (labels == 0) & np.isfinite(pixels)
-        labels[holes] = number
+        part = labels[box]
+        mask = part == number
+        if mask.sum() < minimum:
+            part[mask] = 0
+            continue
+        part[ndimage.binary_fill_holes(mask) & (part == 0) & np.isfinite(pixels[box])] = number
     return Regions(labels, cut, bright)
 
 
