@@ -103,7 +103,7 @@ def test_the_inputs_digest_is_recorded_taken_or_given(spoc_pixels: Path, tmp_pat
     assert hashed is not None
     assert hashed.inputs[0].name == spoc_pixels.name
     assert hashed.inputs[0].sha256 == hashlib.sha256(spoc_pixels.read_bytes()).hexdigest()
-    assert hashed.settings["aperture"] == "pipeline"
+    assert hashed.settings["aperture"] == "default"  # APKIND tells which that was
     assert hashed.settings["quality"] == "default"
     given = read_light_curve(result.write(tmp_path / "b.fits", digest="ab" * 32)).provenance
     assert given is not None
