@@ -102,7 +102,7 @@ def run_command(
                 again=again, listener=listener,
             )  # fmt: skip
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt("what was done is kept; the same command goes on") from error
+            raise click.Abort("what was done is kept; the same command goes on") from error
     return _tell_run(settings, folder, finished)
 
 
