@@ -27,6 +27,8 @@ _TERM = re.compile(r"([AB])_(\d)_(\d)")
 # A header that puts the CCD further than this from where the mission's table has it is broken, not shifted.
 _BELIEVABLE = 30.0
 
+Array = NDArray[np.float64]
+
 
 def plane_of(keys: Keys, corner: tuple[int, int] = (1, 1)) -> Plane | None:
     """Read a TAN or TAN-SIP projection out of a header.
@@ -126,8 +128,11 @@ def repair(planes: Sequence[Plane | None], field: Field) -> tuple[list[Plane], N
     return [plane for plane in (planes[i] for i in nearest) if plane is not None], ~usable
 
 
-def wcs_of(plane: Plane, corner: tuple[int, int]) -> WCS:
-    """Return a projection as an astropy WCS whose pixel (0, 0), counted from 0, is the CCD pixel `corner`."""
+def wcs_of(plane: Plane, corner: tuple[int, int], inverse: tuple[Array, Array] | None = None) -> WCS:
+    """Return a projection as an astropy WCS whose pixel (0, 0), counted from 0, is the CCD pixel `corner`.
+
+    `inverse` is what `inverse_of` gives for the plane, or for one that lies a pixel beside it.
+    """
     from astropy.wcs import WCS, Sip
 
     wcs = WCS(naxis=2)
@@ -140,13 +145,13 @@ def wcs_of(plane: Plane, corner: tuple[int, int]) -> WCS:
     wcs.wcs.cd = plane.cd
     if plane.a.size > 1:
         origin = np.array([plane.sip_crpix[0] - corner[0] + 1, plane.sip_crpix[1] - corner[1] + 1])
-        inverse_a, inverse_b = _inverse(plane)
+        inverse_a, inverse_b = inverse or inverse_of(plane)
         wcs.sip = Sip(plane.a, plane.b, inverse_a, inverse_b, origin)
     wcs.wcs.set()
     return wcs
 
 
-def _inverse(plane: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def inverse_of(plane: Plane) -> tuple[Array, Array]:
     """Polynomials that undo the distortion, fitted over the CCD: astropy's ``world_to_pixel`` starts from them."""
     order = plane.a.shape[0] - 1
     columns, rows = np.meshgrid(np.linspace(1, LAST_COLUMN, 24), np.linspace(FIRST_ROW, LAST_ROW, 24))

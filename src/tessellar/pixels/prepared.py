@@ -17,7 +17,7 @@ from tessellar.pixels.backgrounds import BackgroundSeries
 from tessellar.pixels.cube import CubeSource
 from tessellar.pixels.frames import read_cubes
 from tessellar.pixels.movement import MovementKernel, mapped
-from tessellar.pixels.planes import wcs_of
+from tessellar.pixels.planes import inverse_of, wcs_of
 from tessellar.pixels.pointing import Pointing
 from tessellar.pixels.preparedfile import PreparedFile
 from tessellar.pixels.quality import Excluded, excluded_by_hand, pixel_flags
@@ -301,7 +301,12 @@ class PreparedField(FrameSeries):
             crpix=(plane.crpix[0] + dx, plane.crpix[1] + dy),
             sip_crpix=(plane.sip_crpix[0] + dx, plane.sip_crpix[1] + dy),
         )
-        return wcs_of(moved, corner)
+        # Fitted once for all stamps: the same cards then serve all of them.
+        return wcs_of(moved, corner, self._inverse)
+
+    @cached_property
+    def _inverse(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        return inverse_of(self.plane) if self.plane.a.size > 1 else None
 
     @cached_property
     def _excluded(self) -> Sequence[Excluded]:
