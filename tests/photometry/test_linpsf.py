@@ -87,6 +87,7 @@ def test_a_star_of_prepared_frames_has_the_flux_and_the_errors_that_are_true(met
         assert result.metrics["n_good"] > 0.9 * good.sum()
         assert result.metrics["contamination"] < 0.2
         assert np.isfinite(result.columns["FLUX_BKG"]).all()
+        assert 0.5 < result.metrics["noise_ratio"] < 5
         assert result.mask is not None
         assert 4 <= result.mask.sum() <= 40
     assert np.median(pulls) == pytest.approx(1.0, abs=0.12)

@@ -87,7 +87,7 @@ def fitted_result(
     own = light[fit.target]
     flux, bits = _with_gaps(fit, own, flux)
     mask = own >= MASK_SHARE * max(float(own.sum()), 1e-12)
-    median = _medians(fit, light, flux)
+    crowd = _contamination(fit, light, flux)
     use = np.flatnonzero(fit.good & np.isfinite(flux) & (bits == 0))
     spacecraft = (stamp.time - stamp.timecorr)[use]
     order = np.argsort(spacecraft, kind="stable")
@@ -96,7 +96,7 @@ def fitted_result(
     sample = Sample(
         time=np.asarray(spacecraft, dtype=np.float64), cadenceno=np.asarray(stamp.cadenceno)[use], flux=flux[use],
         flux_err=error[use], centroid=centroid[use], cadence=stamp.cadence, mask=mask, mean_image=fit.mean_image,
-        contamination=median,
+        contamination=crowd, expected=_hourly(error[use], stamp.cadence),
     )  # fmt: skip
     found = [*findings(sample, target, settings.zero_point), *doubts, *_doubts(fit, own, prior_weight)]
     statuses = {finding.status for finding in found}
@@ -118,7 +118,7 @@ def fitted_result(
         mask=mask,
         mean_image=fit.mean_image,
         metrics=MappingProxyType(compute_metrics(sample)),
-        cards=MappingProxyType({**cards, **_cards(fit, stamp, prior_weight, median)}),
+        cards=MappingProxyType({**cards, **_cards(fit, stamp, prior_weight, crowd)}),
         grow=too_small(fit, stamp),
     )
 
@@ -135,7 +135,7 @@ def _with_gaps(fit: StarFit, own: Array, flux: Array) -> tuple[Array, NDArray[np
     return np.where(left >= LEAST_INFORMATION, flux, np.nan), bits
 
 
-def _medians(fit: StarFit, light: Array, flux: Array) -> float:
+def _contamination(fit: StarFit, light: Array, flux: Array) -> float:
     """Share of the light under the star's response, weighted with it, that is other stars'."""
     own = light[fit.target]
     fluxes = np.where(np.isfinite(fit.stars.flux), np.maximum(fit.stars.flux, 0), 0.0)
@@ -144,6 +144,11 @@ def _medians(fit: StarFit, light: Array, flux: Array) -> float:
     others = float((own * np.tensordot(fluxes, light, axes=1)).sum())
     mine = max(level, 0.0) * float((own**2).sum())
     return others / (others + mine) if others + mine > 0 else float("nan")
+
+
+def _hourly(error: Array, cadence: float) -> float:
+    """Noise of an hour's mean that the errors of single cadences promise, e-/s."""
+    return float(np.median(error) * np.sqrt(cadence / 3600)) if error.size else float("nan")
 
 
 def _background(stamp: Stamp, own: Array, offset: Array) -> Array:

@@ -232,7 +232,7 @@ _ALL = (
            "s)) / t). S is the star's light in the aperture as its magnitude and FLFRCSAP promise it, N that of its "
            "neighbours by CROWDSAP (both as measured where they are not known), n the pixels, B the sky in each, RN 10 "
            "e-, and t the time that the noise of an hour is worth: 3600 s x 0.99, x 0.949 where cosmic rays are "
-           "mitigated on board.", _expected),
+           "mitigated on board. Of linpsf and psf, the median FLUX_ERR brought to one hour.", _expected),
     Metric("noise_ratio", "NOISERAT", "", "CDPP1_0 / NOISEEXP; 1.17 at the limit",
            "CDPP1_0 over NOISEEXP: how far the star is from the limit of photons and reading. White noise at the limit "
            "gives 1.17 by the definition of CDPP.", _noise_ratio),
