@@ -47,7 +47,9 @@ def tesscut_routes() -> list[BaseRoute]:
 
 
 def fields_touched(reader: Reader, ra: float, dec: float, radius: float = 0.0) -> list[Field]:
-    """Return the CCDs, with their sectors, that a cone touches, of those that the archive holds anything of.
+    """Return the CCDs, with their sectors, that a cone touches, of those that the archive holds images of.
+
+    An archive without any image tells those of the sectors of which it holds anything.
 
     Parameters
     ----------
@@ -57,13 +59,12 @@ def fields_touched(reader: Reader, ra: float, dec: float, radius: float = 0.0) -
         Degrees.
     """
     images = {Field(*row) for row in reader.known(f"SELECT DISTINCT sequence_number, camera, ccd {_from(_IMAGES)}")}
-    imaged = {field.sector for field in images}
     held = {sector for (sector,) in reader.known(f"SELECT DISTINCT sequence_number {_from('1')}")}
     known = {sector.number for sector in all_sectors()}
     found = {
         field
         for field in _by_geometry(sorted(held & known), ra, dec, radius)
-        if field.sector not in imaged or field in images
+        if not images or field in images
     }
     box, edges = near("observations", ra, dec, radius)
     rows = reader.rows(
