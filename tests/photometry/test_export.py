@@ -16,6 +16,7 @@ from tessellar.errors import InputError
 from tessellar.photometry import STATUS, FieldScene, Settings, WeightMap, measure, measure_in
 from tessellar.photometry.output import images_of, record_of, table_cards
 from tessellar.photometry.result import Result
+from tessellar.photometry.stampimages import StampImages
 from tessellar.products import LightCurveStore, export_fits, export_parquet, read_light_curve
 from tessellar.products.lightcurvelayout import STATUS_NAMES
 from tests.photometry.fieldsky import small_field
@@ -89,6 +90,28 @@ def test_a_file_of_a_star_without_a_record_says_what_the_table_knows(results, tm
     assert lc.header["RMSHOUR"] == direct.header["RMSHOUR"]
     assert (lc.tmag, lc.ra, lc.simulated) == (direct.tmag, direct.ra, True)
     assert lc.provenance.settings["aperture"] == results[1].settings.as_record()["aperture"]
+
+
+def test_images_cut_for_many_stars_are_those_of_each_stamp(results):
+    field = small_field().field
+    made = StampImages(field)
+    for result in results:
+        found = made.of(*result.stamp.corner, result.mask)
+        column, row = (found.corner[axis] - result.stamp.corner[axis] for axis in (0, 1))
+        part = slice(row, row + found.aperture.shape[0]), slice(column, column + found.aperture.shape[1])
+        direct = images_of(result)
+        np.testing.assert_array_equal(found.aperture, direct.aperture[part])
+        np.testing.assert_array_equal(found.sumimage, field.mean_image[
+            found.corner[1] - field.corner[1] :, found.corner[0] - field.corner[0] :
+        ][: found.aperture.shape[0], : found.aperture.shape[1]])  # fmt: skip
+        assert found.wcs == direct.wcs
+        assert (found.aperture & 2 > 0).sum() == result.mask.sum()
+        # The middles of the two stamps are a few pixels apart, over which the registration hardly changes.
+        shift = np.array(direct.crpix) - (column, row)
+        np.testing.assert_allclose(found.crpix, shift, atol=0.01)
+    edge = made.of(field.corner[0] - 3, field.corner[1], np.ones((3, 5), dtype=bool))
+    assert edge.corner == field.corner
+    assert edge.aperture.shape == (5, 4)
 
 
 def test_stars_without_a_light_curve_are_left_out_or_told(results, tmp_path: Path):

@@ -289,12 +289,29 @@ class PreparedField(FrameSeries):
                 f"{self.path.name} is of frames in {folder}: {error}; if they were moved, give frames=FOLDER"
             ) from error
 
+    def crpix_of(self, corner: tuple[int, int], shape: tuple[int, int]) -> tuple[float, float]:
+        """CRPIX1 and CRPIX2 of a stamp, in which alone its world coordinates differ from those of all others.
+
+        Parameters
+        ----------
+        corner : (int, int)
+            CCD column and row of its first pixel, 1-based.
+        shape : (int, int)
+            Rows and columns.
+        """
+        dx, dy = self._offset_at(corner, shape)
+        return self.plane.crpix[0] + dx - corner[0] + 1, self.plane.crpix[1] + dy - corner[1] + 1
+
+    def _offset_at(self, corner: tuple[int, int], shape: tuple[int, int]) -> tuple[float, float]:
+        """By what the stars in the middle of a stamp lie beside their places by the header."""
+        x, y = corner[0] + (shape[1] - 1) / 2, corner[1] + (shape[0] - 1) / 2
+        column, row = mapped(self.pointing.registration, np.array([x]), np.array([y]))
+        return float(column[0] - x), float(row[0] - y)
+
     def _wcs_at(self, corner: tuple[int, int], shape: tuple[int, int]) -> WCS:
         from dataclasses import replace
 
-        x, y = corner[0] + (shape[1] - 1) / 2, corner[1] + (shape[0] - 1) / 2
-        column, row = mapped(self.pointing.registration, np.array([x]), np.array([y]))
-        dx, dy = float(column[0] - x), float(row[0] - y)
+        dx, dy = self._offset_at(corner, shape)
         plane = self.plane
         moved = replace(
             plane,
