@@ -101,7 +101,7 @@ def full_disk(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("size", [4_000, 45_000])
+@pytest.mark.parametrize("size", [pytest.param(4_000, marks=pytest.mark.heavy), 45_000])
 def test_a_full_disk_stops_the_run_with_one_line_and_it_goes_on_later(
     planned: Path, undisturbed: Found, size: int
 ) -> None:
