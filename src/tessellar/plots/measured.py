@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import fill
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -187,16 +187,18 @@ def _plain_ticks(ax: Axes) -> None:
 
 def _titles(model: LightCurve) -> tuple[str, str]:
     method = str(model.header.get("PHOTMET") or model.author)
-    name = str(model.tic) if model.tic is not None else model.path.name
-    known = [f"sector {model.sector}"] if model.sector is not None else []
+    # A file name can be too long for a title.
+    title = f"{model.tic}  ·  {method}" if model.tic is not None else f"Light curve  ·  {method}"
+    known = [] if model.tic is not None else [model.path.name]
+    known += [f"sector {model.sector}"] if model.sector is not None else []
     if model.camera is not None and model.ccd is not None:
         known.append(f"camera {model.camera}, CCD {model.ccd}")
     known += [f"{model.cadence:g} s"] if np.isfinite(model.cadence) else []
     known += [f"Tmag {model.tmag:.2f}"] if model.tmag and np.isfinite(model.tmag) else []
     known += [f"{model.btjd.size} cadences"] + ["simulated"] * model.simulated
     why = "".join(str(model.header.get(f"REASON{number}") or "") + " " for number in range(1, 6)).strip()
-    told = fill(f"{model.header.get('STATUS', 'WARNING')}: {why}", 130).split("\n")[0] if why else ""
-    return f"{name}  ·  {method}", "  ·  ".join(known) + (f"\n{told}" if told else "")
+    lines = wrap(f"{model.header.get('STATUS', 'WARNING')}: {why}", 125) if why else []
+    return title, "\n".join(["  ·  ".join(known), *lines])
 
 
 def _draw_pixels(

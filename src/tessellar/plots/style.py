@@ -30,11 +30,11 @@ def new_axes(width: float = 9.0, height: float = 3.4) -> Axes:
 
 
 def new_page(title: str, subtitle: str, size: tuple[float, float] = (8.5, 11.0)) -> Figure:
-    """An empty page with a title and one line under it."""
+    """An empty page with a title and one or more lines under it."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    strip = 0.75 / size[1]  # inches that the title takes
+    strip = (0.75 + 0.16 * subtitle.count("\n")) / size[1]  # inches that the titles take
     engine = ConstrainedLayoutEngine(rect=(0.01, 0.0, 0.98, 1.0 - strip), h_pad=0.08, w_pad=0.08)
     figure = Figure(figsize=size, layout=engine)
     figure.text(0.025, 1.0 - 0.16 / size[1], title, fontsize=15, fontweight="bold", color=INK, ha="left", va="top")
