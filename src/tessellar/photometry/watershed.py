@@ -174,6 +174,7 @@ def _mode(values: Array) -> float:
 def _markers(image: Array, clusters: NDArray[Any], places: Array, tmag: Array) -> NDArray[np.int64]:
     """Pixels where flooding begins, each with the number of its mask."""
     from scipy import ndimage
+    from scipy.spatial import cKDTree
 
     inside = clusters > 0
     light = np.where(inside, np.nan_to_num(image), 0.0)
@@ -181,10 +182,9 @@ def _markers(image: Array, clusters: NDArray[Any], places: Array, tmag: Array) -
     peaks = inside & (smooth == ndimage.maximum_filter(smooth, footprint=_EIGHT))
     at = np.argwhere(peaks)
     if len(places) and len(at):
-        distance = np.hypot(at[:, None, 0] - places[None, :, 0], at[:, None, 1] - places[None, :, 1])
-        near = distance.argmin(axis=0)
+        distance, near = cKDTree(at).query(places)
         reach = np.where(tmag <= SATURATED_TMAG, _REACH_SATURATED, _REACH)
-        at = at[np.unique(near[distance[near, np.arange(len(places))] < reach])]
+        at = at[np.unique(near[distance < reach])]
     # A saturated column has a peak wherever its plateau ripples: the highest of a patch stands for all.
     patches, _ = ndimage.label(inside & (light > SATURATED), structure=_EIGHT)
     best: dict[int, tuple[int, int]] = {}
