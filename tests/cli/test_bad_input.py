@@ -46,7 +46,7 @@ def test_bad_usage_is_two_and_one_line(tessellar, arguments):
     ran = tessellar(*arguments)
     assert ran.code == 2
     assert "--help" in ran.line
-    assert ran.line.startswith("tessellar: find: " if "find" in arguments else "tessellar: options: ")
+    assert ran.line.startswith("tessellar: find: " if "find" in arguments else "tessellar: no such command")
 
 
 def test_a_position_without_a_star_still_has_its_ccds(tessellar, archive):

@@ -165,7 +165,8 @@ def _usage(error: click.ClickException) -> str:
     if context is None:
         return what
     path = context.command_path
-    return f"{path.removeprefix('tessellar').strip() or 'options'}: {what[:1].lower()}{what[1:]}; see {path} --help"
+    where = path.removeprefix("tessellar").strip()
+    return f"{where}{': ' if where else ''}{what[:1].lower()}{what[1:]}; see {path} --help"
 
 
 def _globals_first(words: list[str]) -> list[str]:
