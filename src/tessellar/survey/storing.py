@@ -7,6 +7,8 @@ which they come, the store is the same.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from tessellar.mission.flags import DEFAULT_MASK
 from tessellar.photometry.engine import BandCurves
 from tessellar.photometry.metrics import METRICS
-from tessellar.pixels import AperturePixel
+from tessellar.photometry.stampimages import StampImages
 from tessellar.products import InputFile, LightCurveStore
 from tessellar.products.starimages import StarImages
 from tessellar.survey.folder import SurveyFolder
@@ -23,7 +25,6 @@ from tessellar.survey.ledger import FieldRow
 from tessellar.survey.outcomes import PartFile
 
 _CARDS = {metric.name: (metric.keyword, metric.comment) for metric in METRICS.values()}
-_MASKED = np.int32(AperturePixel.COLLECTED | AperturePixel.PHOTOMETRY | AperturePixel.CENTROID)
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Storage:
             for method in part.methods():
                 curves, images = part.curves(method), part.images(method)
                 if images is None and "mask" in curves.table:
-                    images = mask_images(curves)
+                    images = self._images(curves)
                 table = _table(curves)
                 store.append(
                     method, curves.tic, curves.columns, table,
@@ -60,6 +61,14 @@ class Storage:
                 )  # fmt: skip
         finally:
             store.close()
+
+    def _images(self, curves: BandCurves) -> list[StarImages]:
+        """Stamps of a band's stars about their masks."""
+        columns, rows = (np.asarray(curves.table[name], dtype=np.int64) for name in ("mask_column", "mask_row"))
+        masks = np.asarray(curves.table["mask"], dtype=bool)
+        places = zip(columns.tolist(), rows.tolist(), masks, strict=True)
+        stamps = _stamps(self.place.path_of(self.field.path))
+        return [stamps.of(column, row, mask) for column, row, mask in places]
 
     def _open(self) -> LightCurveStore:
         path = self.place.store(self.field)
@@ -102,19 +111,9 @@ def _table(curves: BandCurves) -> dict[str, NDArray[Any]]:
     return {name: values.astype(np.float64) if name in METRICS else values for name, values in columns.items()}
 
 
-def mask_images(curves: BandCurves) -> list[StarImages]:
-    """Apertures of a band's stars as images: boxes of pixels, cut to their masks."""
-    columns, rows = (np.asarray(curves.table[name], dtype=np.int64) for name in ("mask_column", "mask_row"))
-    return [
-        _cut(mask, int(column), int(row))
-        for mask, column, row in zip(np.asarray(curves.table["mask"], dtype=bool), columns, rows, strict=True)
-    ]
+@lru_cache(maxsize=4)
+def _stamps(path: Path) -> StampImages:
+    """Images of the stamps of a prepared field, which is opened once for all its blocks."""
+    from tessellar.pixels import PreparedField
 
-
-def _cut(mask: NDArray[np.bool_], column: int, row: int) -> StarImages:
-    down, across = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(down):
-        return StarImages(corner=(column, row), aperture=np.ones((1, 1), dtype=np.int32))
-    cut = mask[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
-    flags = np.where(cut, _MASKED, np.int32(AperturePixel.COLLECTED))
-    return StarImages(corner=(column + int(across[0]), row + int(down[0])), aperture=flags)
+    return StampImages(PreparedField(path))
