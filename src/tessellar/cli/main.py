@@ -48,7 +48,7 @@ _COMMANDS = {
     "dataset": ("tessellar.cli.dataset", "Write down what a study uses, and rebuild it anywhere."),
     "exofop": ("tessellar.cli.exofop", "TOIs, tables, tagged files and login of ExoFOP."),
     "store": ("tessellar.cli.store", "Verify, clean, measure or adopt a folder of files."),
-    "photometry": ("tessellar.cli.photometry", "Measure light curves from target pixel files."),
+    "photometry": ("tessellar.cli.photometry", "Measure stars in frames or target pixel files."),
     "prepare": ("tessellar.cli.prepare", "Make full-frame images ready: background, pointing, stars, response."),
     "survey": ("tessellar.cli.survey", "Measure every star of a sector, here or on a cluster."),
     "look": ("tessellar.cli.look", "Draw one page of a file."),

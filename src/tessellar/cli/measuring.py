@@ -88,6 +88,8 @@ def read_list(path: Path) -> tuple[int, ...]:
     MissingInput, InputError
         No such file; a line that begins with no TIC id; no star at all.
     """
+    if path.is_char_device():
+        raise InputError(f"{path}: is a device, and no list of TIC ids")
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:

@@ -103,6 +103,8 @@ def _wanted(options: dict[str, Any]) -> Wanted:
         raise InputError("of --tic, --list, --region and --all give one")
     if not given and options["source"] != "tpf":
         raise InputError("which stars? Give --tic N, --list FILE, --region 'RA DEC RADIUS' or --all")
+    if options["limit"] is not None and not math.isfinite(options["limit"]):
+        raise InputError(f"--limit {options['limit']}: give a TESS magnitude")
     tics = tuple(dict.fromkeys(int(TIC(each)) for each in options["tics"]))
     if options["listed"] is not None:
         tics = read_list(options["listed"])
