@@ -63,6 +63,7 @@ def test_each_method_leaves_a_star_outside_its_range_to_others(method: str, sour
     assert "\n" not in result.reason
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", list(METHODS))
 def test_each_method_says_how_it_ended_for_a_faint_star(method: str) -> None:
     result = measure_in(scene("ffi-600", FAINT), FAINT, method)

@@ -15,6 +15,10 @@ from tests.photometry.sourcesky import BRIGHT, PLACES, PLAIN, scene
 
 Spoil = Callable[[Stamp], Stamp]
 
+# Those that fit or weight take longer.
+QUICK = ("aperture", "linpsf")
+EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.heavy) for name in METHODS]
+
 
 class Spoiled(FieldScene):
     """A scene with its stamps, and the stars about them, made worse."""
@@ -89,14 +93,14 @@ BAD: dict[str, Spoil] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", EACH)
 def test_pixels_without_a_star_give_no_content_light_curve(method: str, what: str) -> None:
     result = measured(method, BAD[what])
     assert result.status in (STATUS.ERROR, STATUS.WARNING, STATUS.SKIPPED), result
     assert says_why(result)
 
 
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", EACH)
 def test_cadences_without_a_time_are_kept_and_used_for_nothing(method: str) -> None:
     def spoil(stamp: Stamp) -> Stamp:
         time = np.array(stamp.time)
@@ -110,7 +114,7 @@ def test_cadences_without_a_time_are_kept_and_used_for_nothing(method: str) -> N
     assert result.metrics["n_good"] <= 0.8 * len(result.stamp)
 
 
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", EACH)
 def test_one_pixel_without_value_poisons_nothing_silently(method: str) -> None:
     tic = star_of(method)
 
@@ -130,7 +134,7 @@ def test_one_pixel_without_value_poisons_nothing_silently(method: str) -> None:
     assert np.isnan(flux[3]) or result.columns["PIXEL_QUALITY"][3] or flux[3] == pytest.approx(before[3], rel=0.02)
 
 
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", EACH)
 def test_ten_stars_in_one_pixel_end_somehow(method: str) -> None:
     def crowd(stars: Surroundings) -> Surroundings:
         index = stars.index(star_of(method))
@@ -151,7 +155,7 @@ def test_ten_stars_in_one_pixel_end_somehow(method: str) -> None:
         assert says_why(result)
 
 
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", EACH)
 def test_without_a_catalogue_or_a_response_it_says_what_it_lacks(method: str) -> None:
     for stars in (lambda _: None, lambda found: replace(found, responses=())):
         result = measured(method, lambda stamp: stamp, stars=stars)
