@@ -73,11 +73,15 @@ class Basis:
 
     def drawn(self, shape: tuple[int, int], shift: Array | None = None) -> Array:
         """Images of all stars at unit flux, (k, rows, columns), with `shift` (k, 2) against the reference place."""
-        moved = np.zeros((len(self), 2)) if shift is None else np.asarray(shift, dtype=np.float64)
         out = np.zeros((len(self), *shape))
         side = self.images.shape[-1]
-        for star, (x, y) in enumerate(moved):
-            box = np.tensordot(np.array([1, x, y, x * x, x * y, y * y]), self.images[star].astype(np.float64), axes=1)
+        boxes: NDArray[Any] = self.images[:, 0]
+        if shift is not None:
+            x, y = np.asarray(shift, dtype=np.float64).T
+            terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+            images = self.images.reshape(len(self), 6, -1).astype(np.float64)
+            boxes = (terms[:, None, :] @ images).reshape(len(self), side, side)
+        for star, box in enumerate(boxes):
             j, k = int(self.bottom[star]), int(self.left[star])
             high, wide = min(j + side, shape[0]), min(k + side, shape[1])
             if high > max(j, 0) and wide > max(k, 0):
