@@ -128,6 +128,9 @@ def test_what_cannot_be_asked_is_said_in_one_line(ask: Run, words: list[str], co
 def test_find_and_fetch_what_is_in_a_footprint(ask: Run, tmp_path: Path) -> None:
     assert "1 = CONTAINS" in ask("tap", "explain", "--footprint", "1-4-1", "--sector", "1").out
     rows = ask("--json", "find", "--footprint", "1-4-1").json
+    shown = ask("find", "--footprint", "1-4-1")
+    assert shown.code == 0, shown.err
+    assert shown.err.splitlines() == [f"{len(rows)} files"]  # their sizes are in another table of the service
     assert {(row["target"], row["kind"]) for row in rows} == {("25155310", "lightcurve")}
     assert {row["sector"] for row in rows} == {1, 2}
     urls = ask("find", "--footprint", "1-4-1", "--sector", "2", "--urls").out.split()

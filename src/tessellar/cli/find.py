@@ -72,7 +72,8 @@ def command(
 
             print_choice(which_light_curve(table, data))
         if not settings.quiet:
-            click.echo(f"{len(table)} files, {human_size(table.total_size)}", err=True)
+            size = f", {human_size(table.total_size)}" if table.total_size else ""
+            click.echo(f"{len(table)} files{size}", err=True)
     return DONE
 
 

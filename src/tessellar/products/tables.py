@@ -276,7 +276,7 @@ class ProductTable(ArchiveTable):
     @property
     def total_size(self) -> int:
         """Bytes of all files together, as far as the archive tells their sizes."""
-        return int(np.ma.sum(self["size"]) or 0) if len(self) else 0
+        return int(np.ma.filled(np.ma.sum(self["size"]), 0)) if len(self) and "size" in self.colnames else 0
 
     def to_uris(self) -> list[str]:
         """Return the archive names of the files."""
