@@ -229,6 +229,8 @@ class _Plan:
                 )
             if each.stars is None:
                 self.listener(Event("plan", note=f"{name} has no stars: it was prepared without a catalogue"))
+            elif not each.responses:
+                self.listener(Event("plan", note=f"{name} has no pixel response: its stars are measured one by one"))
             found[name], taken[what] = each, name
         return found
 
@@ -268,7 +270,9 @@ class _Plan:
     def _stars(self, model: TargetPixelFile) -> StarField | None:
         """Stars of a file's CCD: of a prepared field that it lies in, else of the folder's catalogue."""
         column, row = model.corner
-        for each in self._prepared.values():
+        for name, each in self._prepared.items():
+            if self.place.path_of(name).parent != self.place.root.absolute():
+                continue  # who measures looks beside the catalogue only
             (left, bottom), (rows, cols) = each.corner, each.shape
             inside = left <= column and bottom <= row
             inside &= column + model.shape[2] <= left + cols and row + model.shape[1] <= bottom + rows
@@ -315,8 +319,9 @@ class _Plan:
             self.fields.append(FieldRow(len(self.fields) + 1, field, cadence, kind, path))
             single = places
             if kind == "ffi":
-                single = [at for at in places if self._is_single(self.chosen[at])]
-                self._share_bands(self._prepared[path], sorted(set(places) - set(single)))
+                prepared = self._prepared[path]
+                single = [at for at in places if not prepared.responses or self._is_single(self.chosen[at])]
+                self._share_bands(prepared, sorted(set(places) - set(single)))
             else:
                 # Stars of one file are measured together, in the order of the brightest of each file.
                 first = {self.chosen[at].candidate.path: at for at in reversed(places)}

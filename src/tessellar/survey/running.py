@@ -29,6 +29,8 @@ TRIES = 3
 _NOBODY = "lost"
 # Seconds between looks at what has ended.
 _TICK = 0.5
+# Seconds without anybody at work, after which that is said.
+_IDLE = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +127,12 @@ def _executor(workers: int | None, memory: int | None, scheduler: str | None, ta
         from tessellar.survey.cluster import Cluster
 
         return Cluster(scheduler)
-    return Processes(
-        min(workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, tasks), memory
-    )
+    return Processes(min(workers or _cores(), tasks), memory)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _work_through(work: _Run, make: Callable[[], Executor]) -> None:
@@ -137,6 +142,7 @@ def _work_through(work: _Run, make: Callable[[], Executor]) -> None:
                 executor.submit(work.next())
             for ended in executor.ended(_TICK):
                 work.end(ended)
+            work.notice_idleness()
             work.store_next(writer)
             work.tell()
 
@@ -170,6 +176,7 @@ class _Run:
     _before: int = 0
     _storing: Future[None] | None = None
     _stored_next: int = 0
+    _idle_since: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self._key = str(self.ledger.setting("key"))
@@ -273,6 +280,14 @@ class _Run:
         counts = ", ".join(f"{name} {count}" for name, count in sorted(self._counts.items()) if name != "UNKNOWN")
         finished = not self.waiting and not self.running
         self.listener(Event("survey", done, total, f"stars, {rate:.1f}/s; {counts}", finished=finished))
+
+    def notice_idleness(self) -> None:
+        """Say once that nobody takes a task, where that is so for a while."""
+        if self.running or not self.waiting:
+            self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since > _IDLE:
+            self._idle_since = float("inf")
+            self.listener(Event("survey", note=f"no worker has taken a task for {_IDLE:.0f} s: has the cluster any?"))
 
     def _next_to_store(self) -> int | None:
         """The first task of the list whose part waits, if nothing before it in its field is still to come."""
