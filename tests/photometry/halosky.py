@@ -12,7 +12,13 @@ from tessellar.photometry import Target
 from tessellar.pixels import Stamp
 from tessellar.simulate.detector import Exposure, bleed, variance
 
-FRAMES = Exposure(600.0, 300, 240, 300 * 0.949, 10)
+
+def exposure(cadence: float) -> Exposure:
+    """How exposures of 2 s add up to so many seconds; of 20 s none is dropped."""
+    frames = round(cadence / 2)
+    return Exposure(cadence, frames, frames, frames, None) if cadence == 20 else Exposure(
+        cadence, frames, round(0.8 * frames), 0.949 * frames, 10
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -24,15 +30,16 @@ class Sky:
 
 def bright_star(
     tmag: float = 3.0, *, count: int = 500, size: int = 45, signal: np.ndarray | None = None, gap: float = 0.0,
-    seed: int = 4, sky: float = 100.0, others: tuple[tuple[float, float, float], ...] = (), **changes: Any,
+    cadence: float = 600.0, seed: int = 4, sky: float = 100.0, others: tuple[tuple[float, float, float], ...] = (),
+    **changes: Any,
 ) -> Sky:  # fmt: skip
-    """Make a stamp of `count` frames of 600 s.
+    """Make a stamp of `count` cadences.
 
     `others` are (column, row, magnitude) of stars at 0-based places; `gap` is days without data in the middle. The
     same seed gives the same motion and noise, whatever the signal is.
     """
     rng = np.random.default_rng(seed)
-    time = 2000.0 + np.arange(count) * 600 / 86400
+    time = 2000.0 + np.arange(count) * cadence / 86400
     time[count // 2 :] += gap
     relative = np.ones(count) if signal is None else np.asarray(signal)
     motion = np.cumsum(rng.normal(0, 0.002, (count, 2)), axis=0) + rng.normal(0, 0.004, (count, 2))
@@ -50,12 +57,12 @@ def bright_star(
         if magnitude < 7:
             image = bleed(image.astype(np.float32))[:, spill : spill + size]
         light += image.astype(np.float32)
-    errors = np.sqrt(variance(light, 9.0, FRAMES))
+    errors = np.sqrt(variance(light, 9.0, exposure(cadence)))
     images = light - np.float32(sky) + errors * rng.standard_normal(light.shape, dtype=np.float32)
     made: dict[str, Any] = {
         "images": images, "errors": errors, "background": np.full_like(light, sky), "time": time,
         "timecorr": np.zeros(count), "cadenceno": np.arange(1000, 1000 + count), "quality": np.zeros(count, np.int32),
-        "corner": (601, 701), "field": Field(27, 1, 1), "cadence": 600.0, "origin": "memory", "pos_corr": motion,
+        "corner": (601, 701), "field": Field(27, 1, 1), "cadence": cadence, "origin": "memory", "pos_corr": motion,
     }  # fmt: skip
     stamp = Stamp(**{**made, **changes})
     target = Target(tic=TIC(77), tmag=tmag, ra=10.0, dec=20.0, column=middle + 601, row=middle - 0.1 + 701)

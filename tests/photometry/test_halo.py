@@ -156,6 +156,14 @@ class TestStar:
         assert (result.mask == (one.weights > 0)).mean() > 0.95
         assert (one.first_cadence, one.last_cadence) == (1000, 1499)
 
+    @pytest.mark.parametrize("cadence", [20.0, 120.0, 200.0, 1800.0])
+    def test_any_cadence(self, cadence):
+        result = run(bright_star(4.0, cadence=cadence, count=250))
+        assert result.status is STATUS.OK, result.reason
+        error = result.columns["FLUX_ERR"]
+        assert np.isfinite(error).all()
+        assert np.std(np.diff(result.columns["FLUX"])) / np.sqrt(2) == pytest.approx(np.median(error), rel=0.2)
+
     def test_each_orbit_has_weights_of_its_own(self):
         result = run(bright_star(gap=1.2))
         assert [(one.first_cadence, one.last_cadence) for one in result.weight_maps] == [(1000, 1249), (1250, 1499)]
