@@ -127,7 +127,7 @@ def test_stopping_it_loses_nothing_that_was_done(planned: Path, undisturbed: Fou
 def _killed_at_random(planned: Path, undisturbed: Found, seed: int) -> None:
     faults(planned, sleep=0.05)
     dice = random.Random(seed)
-    for _ in range(20):
+    for _ in range(5):
         process = in_a_process(planned, workers=2)
         time.sleep(dice.uniform(0.5, 3.0))
         children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, check=False).stdout.split()
