@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import tessellar
 from tessellar import TIC, Field
 from tessellar.photometry import STATUS, FieldScene, LinPSFPhotometry, PSFPhotometry, Settings, Target, measure_in
 from tessellar.photometry.method import PhotometryMethod
-from tessellar.pixels import Stamp
+from tessellar.pixels import MissionPRF, Stamp, TargetPixelSource
 from tessellar.pixels.effective import first_response
 from tessellar.pixels.response import add_stars
+from tessellar.products import TargetPixelFile
 from tests.photometry.fieldsky import small_field, surroundings
 from tests.photometry.gates import CORE, scatter
 
@@ -79,7 +82,7 @@ def test_a_star_of_prepared_frames_has_the_flux_and_the_errors_that_are_true(met
         star = truth.index(tic)
         left = result.columns["FLUX"] - CORE * truth.series(star)
         # Some of the star's halo lies under its response too: 0.2 to 0.5 %.
-        assert np.median(left[good]) / truth.flux[star] == pytest.approx(0.003, abs=0.006)
+        assert np.median(left[good]) / truth.flux[star] == pytest.approx(0.003, abs=0.015)
         pulls.append(scatter(((left - np.median(left[good])) / result.columns["FLUX_ERR"])[good]))
         place = np.column_stack([result.columns["MOM_CENTR1"], result.columns["MOM_CENTR2"]])
         assert np.abs(np.median(place[good] - truth.track(star)[good], axis=0)).max() < 0.02
@@ -131,7 +134,7 @@ def test_a_transit_in_a_crowded_field_keeps_its_depth() -> None:
         inside = dips[small_field().field.quality[dips] == 0]
         found = np.mean(runs[1]["FLUX"][inside]) - np.mean(runs[1]["FLUX"][outside])
         error = np.median(runs[1]["FLUX_ERR"]) * np.sqrt(1 / len(inside) + 1 / len(outside))
-        assert abs(found + depth) < 4 * error
+        assert abs(found + depth) < 3 * error
 
 
 def test_a_variable_neighbour_leaks_little() -> None:
@@ -312,3 +315,43 @@ def test_places_scatter_as_their_errors_say() -> None:
         assert np.std((result.columns[place] - value) / result.extra[error]) == pytest.approx(1.0, abs=0.1)
     pull = (result.columns["FLUX"] - 10 ** (0.4 * 8.44)) / result.columns["FLUX_ERR"]
     assert pull.std() == pytest.approx(1.0, abs=0.1)
+
+
+@BOTH
+def test_stars_of_a_file_are_found_where_they_are(method: PhotometryMethod) -> None:
+    """World coordinates 0.3 px off: all stars are moved alike, and the header tells by how much."""
+    about = surroundings([10.0, 12.0], column=[106.7, 110.7], row=[207.1, 203.1], count=60, response=RESPONSE)
+    images = drawn([10.0, 12.0], [107.0, 111.0], [207.0, 203.0])
+    off = method.run(stamp_of(images), target(tmag=10.0), about, Settings())
+    mended = method.run(stamp_of(images, aperture=np.ones((15, 15), int)), target(tmag=10.0), about, Settings())
+    assert "PSFDCOL" not in off.cards
+    assert mended.cards["PSFDCOL"][0] == pytest.approx(0.3, abs=2e-3)
+    assert mended.cards["PSFDROW"][0] == pytest.approx(-0.1, abs=2e-3)
+    assert np.nanmedian(mended.columns["FLUX"]) == pytest.approx(10 ** (0.4 * 10.44), rel=1e-3)
+    assert np.nanmedian(mended.columns["MOM_CENTR1"]) == pytest.approx(107.0, abs=2e-3)
+
+
+def test_faint_stars_do_not_move_the_catalogue() -> None:
+    about = surroundings([14.0], column=[106.7], row=[207.1], count=60, response=RESPONSE)
+    stamp = stamp_of(drawn([14.0], [107.0], [207.0]), aperture=np.ones((15, 15), int))
+    assert "PSFDCOL" not in LinPSFPhotometry().run(stamp, target(), about, Settings()).cards
+
+
+def test_a_star_of_a_real_file_has_the_light_of_its_magnitude(real_data: Path) -> None:
+    """TIC 25155310, first cadences of sector 1, the mission's response: the catalogue's place is 0.4 px off."""
+    tpf = tessellar.read(real_data / "tess25155310-s01-first-cadences.fits.gz")
+    assert isinstance(tpf, TargetPixelFile)
+    stamp = TargetPixelSource(tpf).window()
+    place = stamp.pixel_of(tpf.ra, tpf.dec)
+    assert place is not None
+    response = MissionPRF.open(real_data, camera=4, ccd=1, sector=1)
+    about = surroundings(
+        [10.56], tic=[25155310], column=[place[0]], row=[place[1]], count=len(stamp), response=response
+    )
+    aim, every = target(25155310, tmag=10.56), Settings(quality="none")
+    line, free = (method.run(stamp, aim, about, every) for method in METHODS)
+    assert line.cards["PSFDCOL"][0] == pytest.approx(-0.35, abs=0.1)
+    assert line.cards["ERRSCALE"][0] == pytest.approx(0.918, abs=1e-3)
+    ratio = line.columns["FLUX"][1:] / free.columns["FLUX"][1:]
+    assert np.abs(ratio - 1).max() < 5e-3
+    assert -2.5 * np.log10(np.nanmedian(line.columns["FLUX"])) + 20.44 == pytest.approx(10.56, abs=0.1)

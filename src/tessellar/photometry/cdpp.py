@@ -53,6 +53,9 @@ def flattened(time: Array, flux: Array, cadence: float) -> tuple[NDArray[np.int6
         rest = flux - _smooth(place, flux, cadence)
         spread = _MAD * float(np.median(np.abs(rest - np.median(rest))))
         inside = np.abs(rest) <= _CLIP * spread if spread > 0 else np.ones(len(rest), dtype=bool)
+        if inside.sum() < _LEAST:
+            # A parabola through a few points leaves nothing but rounding.
+            break
         place, flux, rest = place[inside], flux[inside], rest[inside]
         if last or inside.all():
             break

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tessellar.errors import PhotometryError
 from tessellar.photometry.fitresult import fitted_result, refused
 from tessellar.photometry.linear import fit_series
+from tessellar.photometry.registration import offset_cards, placed
 from tessellar.photometry.starfit import SaturatedTarget, StarFit
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class LinPSFPhotometry:
     def run(self, stamp: Stamp, target: Target, stars: Surroundings | None, settings: Settings) -> Result:
         """Measure `target` in `stamp`; see `PhotometryMethod.run`."""
         try:
-            fit = StarFit.of(stamp, target, stars, settings, self.offset)
+            fit, moved = placed(StarFit.of(stamp, target, stars, settings, self.offset), stamp)
             about = fit.stars
             series = fit_series(
                 fit.images, fit.variances, fit.weights, about.segments, about.column, about.row, about.flux,
@@ -61,5 +62,5 @@ class LinPSFPhotometry:
             light=series.basis.drawn(stamp.shape),
             offset=series.offset,
             prior_weight=float(series.prior_weight[fit.target]),
-            cards={"PSFNPRI": (held, "of them held to the catalogue by a prior")},
+            cards={"PSFNPRI": (held, "of them held to the catalogue by a prior"), **offset_cards(moved)},
         )  # fmt: skip

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from tessellar.errors import PhotometryError
 from tessellar.photometry.fitresult import fitted_result, refused
 from tessellar.photometry.linear import LinearSeries, fit_series
+from tessellar.photometry.registration import offset_cards, placed
 from tessellar.photometry.sanity import Finding
 from tessellar.photometry.starfit import SaturatedTarget, StarFit
 from tessellar.photometry.status import STATUS
@@ -212,7 +213,7 @@ class PSFPhotometry:
     def run(self, stamp: Stamp, target: Target, stars: Surroundings | None, settings: Settings) -> Result:
         """Measure `target` in `stamp`; see `PhotometryMethod.run`."""
         try:
-            fit = StarFit.of(stamp, target, stars, settings)
+            fit, moved = placed(StarFit.of(stamp, target, stars, settings), stamp)
             fit, series = _begun(fit, stamp)
             free = self._choose(fit, series, stamp, target)
         except PhotometryError as error:
@@ -233,7 +234,7 @@ class PSFPhotometry:
             light=series.basis.drawn(stamp.shape),
             offset=series.offset,
             prior_weight=float(series.prior_weight[fit.target]),
-            cards={"PSFNFREE": (len(free), "of them with places of their own")},
+            cards={"PSFNFREE": (len(free), "of them with places of their own"), **offset_cards(moved)},
             doubts=doubts,
         )  # fmt: skip
         errors = np.sqrt(place_variance)
