@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 #: Pixels from the place of expansion to which second order is good: 1e-5 of a star's flux.
-WITHIN = 0.03
+WITHIN = 0.04
 #: Frames that are worth a group: a group's setting up takes about as long as solving so many singly.
 FEWEST = 12
 
