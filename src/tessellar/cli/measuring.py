@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -52,7 +52,6 @@ class Job:
     tic: int | None
     input: Path
     scene: Callable[[], Scene] | None = None
-    model: TargetPixelFile | None = None
     error: ProductError | InputError | None = None
     why_not: str = ""
 
@@ -258,7 +257,7 @@ def file_jobs(folder: Path, where: Where, wanted: Wanted) -> list[Job]:
         best, *others = sorted(group, key=_newest_first)
         jobs.append(_file_job(best, folder))
         why_not = f"{best.path} has the same pixels, and was measured instead"
-        jobs += [Job(tic=_tic(other), input=other.path, model=other, why_not=why_not) for other in others]
+        jobs += [Job(tic=_tic(other), input=other.path, why_not=why_not) for other in others]
     found = {job.tic for job in jobs}
     jobs += [_cut_out_job(folder, tic, where) for tic in wanted.tics if tic not in found]
     if not jobs:
@@ -285,7 +284,7 @@ def _file_job(model: TargetPixelFile, folder: Path) -> Job:
 
         return scene_of(model, folder if folder.is_dir() else folder.parent)
 
-    return Job(tic=_tic(model), input=model.path, scene=scene, model=model)
+    return Job(tic=_tic(model), input=model.path, scene=scene)
 
 
 def _cut_out_job(folder: Path, tic: int, where: Where) -> Job:
@@ -315,8 +314,3 @@ def _tic(model: TargetPixelFile) -> int | None:
 
 def _newest_first(model: TargetPixelFile) -> tuple[int, str]:
     return (-(model.data_release or 0), str(model.path))
-
-
-def count_inputs(jobs: Sequence[Job]) -> int:
-    """Number of files that jobs read."""
-    return len({job.input for job in jobs})
