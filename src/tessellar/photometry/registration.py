@@ -104,8 +104,12 @@ def registered(fit: StarFit, corner: tuple[int, int]) -> tuple[StarFit, tuple[fl
 
 
 def placed(fit: StarFit, stamp: Stamp) -> tuple[StarFit, tuple[float, float]]:
-    """Registered where the stamp is that of a file (it has an APERTURE); prepared frames have been registered."""
-    return registered(fit, stamp.corner) if stamp.aperture is not None else (fit, (0.0, 0.0))
+    """Registered where the stamp is that of a file (it has an APERTURE); prepared frames have been registered.
+
+    Stamps of prepared frames, too, tell flags in `aperture`; but only they know flags of each pixel in each frame.
+    """
+    of_file = stamp.aperture is not None and stamp.pixel_flags is None
+    return registered(fit, stamp.corner) if of_file else (fit, (0.0, 0.0))
 
 
 def offset_cards(moved: tuple[float, float]) -> dict[str, tuple[str | float | int, str]]:
