@@ -17,6 +17,7 @@ from tessellar.photometry import measure_in, open_scene
 from tessellar.survey import Choices, Ledger, SurveyFolder, plan, run, summaries, write_page
 from tessellar.survey.summary import noise_of
 from tests.photometry.fieldsky import small_field
+from tests.survey.conftest import contents
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +155,31 @@ def test_the_page_in_a_browser(surveyed: Path, tmp_path: Path) -> None:
         images, drawn, fits, tables = shown.stdout.split("<title>")[1].split("</title>")[0].split()
         assert (images, drawn, fits) == ("4", "4", "true")
         assert int(tables) >= 1
+
+
+@pytest.mark.heavy
+def test_a_frame_that_is_damaged_is_named_and_mended_the_light_curves_are_the_same(tmp_path: Path) -> None:
+    import h5py
+
+    sky, frames, folder = small_field(), tmp_path / "frames", tmp_path / "sky"
+    frames.mkdir()
+    folder.mkdir()
+    for path in sky.truth.paths:
+        shutil.copy2(path, frames)
+    prepared = Path(shutil.copy(sky.field.path, folder))
+    with h5py.File(prepared, "r+") as file:
+        file["frames"].attrs["folder"] = str(frames)
+    plan(folder, choices=Choices(limit=11.0, bright=8.0, sources=("ffi",))).close()
+    broken = sorted(frames.iterdir())[60]
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:40_000])
+    finished = run(folder, workers=1)
+    assert len(finished.aside) == 3
+    assert all(broken.name in reason for reason in finished.aside.values())
+    assert set(finished.stars) == {"ERROR"}
+    broken.write_bytes(whole)
+    assert run(folder, workers=1, again=True).aside == {}
+    mended = contents(folder)
+    plan(folder, choices=Choices(limit=11.0, bright=8.0, sources=("ffi",), rows=64), overwrite=True).close()
+    run(folder, workers=2)
+    assert contents(folder) == mended

@@ -167,7 +167,8 @@ def _pictures(summary: Summary) -> Iterator[str]:
         measured, expected = noise_of(curves)
         bins = by_magnitude(tmag, {"noise": measured, "expected": expected})
         median = (bins["tmag"], bins["noise"]) if len(bins) else None
-        light = (bins["tmag"], bins["expected"]) if len(bins) else None
+        order = np.argsort(tmag)
+        light = (bins["tmag"], bins["expected"]) if len(bins) else (tmag[order], expected[order])
         noise = plot_noise_by_magnitude(tmag, measured, median=median, expected=light)
         yield _picture(noise, "Noise of one hour against magnitude")
         span = np.linspace(np.nanmin(tmag), np.nanmax(tmag), 60)
