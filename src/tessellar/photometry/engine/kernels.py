@@ -243,7 +243,7 @@ def moved(motion: Float, offset: Float) -> tuple[NDArray[np.float64], NDArray[np
 def products(fluxes, indptr, indices, matrix, offsets, motion, first, last, out):  # type: ignore[no-untyped-def]
     """Take from each star what all stars' light projects on its response: ``out -= N(t) fluxes``.
 
-    The normal matrix changes with the motion: to second order in the star's own movement, and to first order in what
+    The normal matrix changes with the motion: to third order in the star's own movement, and to first order in what
     its neighbour moves otherwise.
 
     Parameters
@@ -251,9 +251,9 @@ def products(fluxes, indptr, indices, matrix, offsets, motion, first, last, out)
     fluxes : float32 array (stars, n)
     indptr, indices : int64 arrays (stars + 1,), (entries,)
         Neighbours of each star, itself among them.
-    matrix : float32 array (entries, 8)
+    matrix : float32 array (entries, 12)
         Of each pair: the product of the responses, its slopes with dx and dy, its terms in dx^2, dx dy and dy^2, and
-        its slopes with the neighbour's own dx and dy.
+        its slopes with the neighbour's own dx and dy, and its terms in dx^3, dx^2 dy, dx dy^2, dy^3.
     offsets, motion
         As for `projections`.
     first, last : int
@@ -278,10 +278,11 @@ def products(fluxes, indptr, indices, matrix, offsets, motion, first, last, out)
                 u, v = offsets[other, 0] - x, offsets[other, 1] - y
                 m0, m1, m2 = matrix[at, 0], matrix[at, 1], matrix[at, 2]
                 m3, m4, m5 = matrix[at, 3], matrix[at, 4], matrix[at, 5]
+                c0, c1, c2, c3 = matrix[at, 8], matrix[at, 9], matrix[at, 10], matrix[at, 11]
                 xx, xy, yx, yy = matrix[at, 6] * u, matrix[at, 6] * v, matrix[at, 7] * u, matrix[at, 7] * v
                 for t in range(size):
                     a, b = dx[t], dy[t]
-                    near = m0 + a * (m1 + a * m3 + b * m4) + b * (m2 + b * m5)
+                    near = m0 + a * (m1 + a * (m3 + a * c0 + b * c1) + b * m4) + b * (m2 + b * (m5 + a * c2 + b * c3))
                     apart = (xx * mxx[t] + xy * mxy[t]) + (yx * myx[t] + yy * myy[t])
                     taken[t] += light[t] * (near + apart)
             for t in range(size):
@@ -297,7 +298,8 @@ def products_plain(
         dx, dy = moved(motion, offsets[star])
         for at in range(indptr[star], indptr[star + 1]):
             own_x, own_y = moved(motion, offsets[indices[at]])
-            terms = np.stack([np.ones_like(dx), dx, dy, dx * dx, dx * dy, dy * dy, own_x - dx, own_y - dy])
+            terms = np.stack([np.ones_like(dx), dx, dy, dx * dx, dx * dy, dy * dy, own_x - dx, own_y - dy,
+                              dx**3, dx**2 * dy, dx * dy**2, dy**3])  # fmt: skip
             out[star] -= fluxes[indices[at]] * (matrix[at].astype(np.float64) @ terms)
 
 

@@ -159,6 +159,7 @@ def _normal_matrix(
     a, b, m = dx[one], dy[one], system.matrix[at].astype(np.float64)
     values = m[:, 0] + a * m[:, 1] + b * m[:, 2] + a * a * m[:, 3] + a * b * m[:, 4] + b * b * m[:, 5]
     values += (dx[other] - a) * m[:, 6] + (dy[other] - b) * m[:, 7]
+    values += a * a * (a * m[:, 8] + b * m[:, 9]) + b * b * (a * m[:, 10] + b * m[:, 11])
     line = np.repeat(np.arange(len(members)), degree)
     place = np.minimum(np.searchsorted(members, other), len(members) - 1)
     inside = members[place] == other
