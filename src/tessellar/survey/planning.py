@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tessellar.errors import InputError, MissingInput, ProductError, Unrecognised
+from tessellar.photometry.engine.measuring import METHODS
 from tessellar.progress import Event, Listener, ignore
 from tessellar.survey.folder import SurveyFolder
 from tessellar.survey.ledger import FieldRow, Ledger
@@ -66,6 +67,9 @@ class Choices:
             raise InputError(f"sources={self.sources}: choose of ffi and tpf")
         if not self.methods or len(set(self.methods)) < len(self.methods):
             raise InputError(f"methods={self.methods}: name one or more, each once")
+        unknown = sorted(set(self.methods) - set(METHODS))
+        if unknown:
+            raise InputError(f"{', '.join(unknown)}: stars are measured all at once by {' and '.join(METHODS)} only")
         if self.rows is not None and self.rows < 1:
             raise InputError(f"rows={self.rows}: a band has one row at least")
 
