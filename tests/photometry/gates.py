@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.photometry.noise import light_variance
+from tessellar.photometry.merit.noise import light_variance
 from tessellar.pixels import PixelResponse
 from tessellar.simulate import FrameTruth
 from tessellar.simulate.frames.responses import WING_SHARE, wing_kernel

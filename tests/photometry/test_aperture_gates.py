@@ -17,7 +17,7 @@ from tessellar import TIC
 from tessellar.mission import flags
 from tessellar.mission.ccd import ccd_plane
 from tessellar.photometry import STATUS, AperturePhotometry, FieldScene, Result, Settings, Target, measure_in
-from tessellar.photometry.noise import light_variance
+from tessellar.photometry.merit.noise import light_variance
 from tessellar.pixels import PreparedField, Stamp
 from tessellar.pixels.effective import first_response
 from tessellar.simulate import FrameTruth, simulate_frames

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tessellar.photometry.cdpp import DURATIONS, LOST, cdpp, flattened
-from tessellar.photometry.expected import expected_noise, mask_size_bounds
+from tessellar.photometry.merit.cdpp import DURATIONS, LOST, cdpp, flattened
+from tessellar.photometry.merit.expected import expected_noise, mask_size_bounds
 from tessellar.products import read_light_curve
 
 

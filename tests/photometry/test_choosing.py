@@ -13,8 +13,8 @@ import pytest
 from tessellar import TIC, Field
 from tessellar.errors import InputError
 from tessellar.photometry import STATUS, AperturePhotometry, Result, Settings, Target, measure
-from tessellar.photometry.choosing import default_kind, growth_of, minimum_aperture
-from tessellar.photometry.optimal import choose_apertures
+from tessellar.photometry.apertures.choosing import default_kind, growth_of, minimum_aperture
+from tessellar.photometry.apertures.optimal import choose_apertures
 from tessellar.pixels import MissionPRF, Stamp, Surroundings, add_stars
 from tests.photometry.fieldsky import surroundings
 

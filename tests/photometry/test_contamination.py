@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tessellar.errors import InputError
-from tessellar.photometry import contamination as of
-from tessellar.photometry.optimal import choose_apertures
+from tessellar.photometry.apertures import contamination as of
+from tessellar.photometry.apertures.optimal import choose_apertures
 from tessellar.pixels import MissionPRF
 from tessellar.products import read_light_curve
 from tests.photometry.fieldsky import surroundings

@@ -19,7 +19,7 @@ from tessellar.photometry.engine.mending import Gaps, mend
 from tessellar.photometry.engine.reading import read_rows
 from tessellar.photometry.engine.solving import flux_errors, solve
 from tessellar.photometry.engine.system import Stars, System, build_system
-from tessellar.photometry.metrics import METRICS, Sample
+from tessellar.photometry.merit.metrics import METRICS, Sample
 from tessellar.pixels import PreparedField, add_stars
 from tessellar.pixels.response import box_corners
 from tests.photometry.fieldsky import small_field

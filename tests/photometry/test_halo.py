@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessellar.photometry import STATUS, HaloPhotometry, PixelQuality, Settings, measure
-from tessellar.photometry.halopixels import group_pixels, light_of_others, saturated_pixels
-from tessellar.photometry.spans import time_spans
-from tessellar.photometry.variation import least_variation
+from tessellar.photometry.halos.halopixels import group_pixels, light_of_others, saturated_pixels
+from tessellar.photometry.halos.spans import time_spans
+from tessellar.photometry.halos.variation import least_variation
 from tests.photometry.fieldsky import surroundings
 from tests.photometry.halosky import Sky, bright_star
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tessellar.errors import InputError, PhotometryError
-from tessellar.photometry import linear
+from tessellar.photometry.fitting import linear
 from tessellar.pixels.effective import first_response
 from tessellar.pixels.response import add_stars
 

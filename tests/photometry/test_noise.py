@@ -11,7 +11,7 @@ import pytest
 
 import tessellar
 from tessellar import Field
-from tessellar.photometry.noise import error_scale, errors_time, light_variance, noise_time, pixel_noise
+from tessellar.photometry.merit.noise import error_scale, errors_time, light_variance, noise_time, pixel_noise
 from tessellar.pixels import Stamp, TargetPixelSource
 
 

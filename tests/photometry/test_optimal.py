@@ -10,13 +10,13 @@ import pytest
 from scipy.ndimage import label
 
 from tessellar.errors import InputError
-from tessellar.photometry.noise import noise_time
-from tessellar.photometry.optimal import (
+from tessellar.photometry.apertures.optimal import (
     choose_apertures,
     draw_scene,
     optimal_masks,
     shares_in_masks,
 )
+from tessellar.photometry.merit.noise import noise_time
 from tessellar.pixels import MissionPRF
 from tessellar.pixels.response import box_corners
 

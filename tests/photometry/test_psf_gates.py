@@ -15,7 +15,8 @@ import pytest
 
 from tessellar import TIC
 from tessellar.mission import flags
-from tessellar.photometry import LinPSFPhotometry, Settings, Target, linear
+from tessellar.photometry import LinPSFPhotometry, Settings, Target
+from tessellar.photometry.fitting import linear
 from tessellar.pixels import PreparedField, Stamp
 from tessellar.pixels.effective import first_response
 from tessellar.simulate import FrameTruth, simulate_frames

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tessellar.errors import PhotometryError
-from tessellar.photometry.watershed import SATURATED, bright_above, find_regions, with_bleed
+from tessellar.photometry.apertures.watershed import SATURATED, bright_above, find_regions, with_bleed
 from tests.photometry.conftest import gaussian
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
+from tessellar.photometry.apertures.masks import load_mask
 from tessellar.photometry.limits import StampLimits
-from tessellar.photometry.masks import load_mask
 from tessellar.photometry.method import PhotometryMethod, Settings, get_method
 from tessellar.photometry.result import Result, StampGrowth
 from tessellar.photometry.scene import Scene, StampScene

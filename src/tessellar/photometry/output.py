@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import InputError, NoPermission, PhotometryError, StoreError
 from tessellar.mission import flags
-from tessellar.photometry.metrics import METRICS
+from tessellar.photometry.merit.metrics import METRICS
 from tessellar.pixels import AperturePixel
 from tessellar.products import InputFile, Provenance, StarImages, WeightImage, write_light_curve
 from tessellar.products.lightcurveexport import describe_record

@@ -61,11 +61,7 @@ def fields_touched(reader: Reader, ra: float, dec: float, radius: float = 0.0) -
     images = {Field(*row) for row in reader.known(f"SELECT DISTINCT sequence_number, camera, ccd {_from(_IMAGES)}")}
     held = {sector for (sector,) in reader.known(f"SELECT DISTINCT sequence_number {_from('1')}")}
     known = {sector.number for sector in all_sectors()}
-    found = {
-        field
-        for field in _by_geometry(sorted(held & known), ra, dec, radius)
-        if not images or field in images
-    }
+    found = {field for field in _by_geometry(sorted(held & known), ra, dec, radius) if not images or field in images}
     box, edges = near("observations", ra, dec, radius)
     rows = reader.rows(
         f"SELECT DISTINCT sequence_number, camera, ccd {_from(_IMAGES)} AND {box} AND touches(s_region, ?, ?, ?)",

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.photometry.engine import BandCurves
-from tessellar.photometry.metrics import METRICS
+from tessellar.photometry.merit.metrics import METRICS
 from tessellar.photometry.status import STATUS
 from tessellar.products.filing import translated
 from tessellar.products.starimages import StarImages, WeightImage

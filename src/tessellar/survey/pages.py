@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tessellar.photometry.expected import mask_size_bounds
+from tessellar.photometry.merit.expected import mask_size_bounds
 from tessellar.photometry.status import STATUS
 from tessellar.products.filing import translated
 from tessellar.survey.folder import SurveyFolder

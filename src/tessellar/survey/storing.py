@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tessellar.mission.flags import DEFAULT_MASK
 from tessellar.photometry.engine import BandCurves
-from tessellar.photometry.metrics import METRICS
+from tessellar.photometry.merit.metrics import METRICS
 from tessellar.photometry.stampimages import StampImages
 from tessellar.products import InputFile, LightCurveStore
 from tessellar.products.starimages import StarImages

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.photometry.expected import expected_noise, mask_size_bounds
+from tessellar.photometry.merit.expected import expected_noise, mask_size_bounds
 from tessellar.photometry.status import STATUS
 from tessellar.photometry.target import ZERO_POINT
 from tessellar.survey.ledger import FieldRow, Ledger

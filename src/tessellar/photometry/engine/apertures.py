@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.photometry.apertures.optimal import Apertures, choose_apertures
+from tessellar.photometry.apertures.watershed import SATURATED_TMAG
 from tessellar.photometry.engine.band import BandCurves
 from tessellar.photometry.engine.bulk import bulk_metrics
 from tessellar.photometry.engine.judging import judge
 from tessellar.photometry.engine.kernels import SUMS, compiled
 from tessellar.photometry.engine.light import star_skies
 from tessellar.photometry.engine.workers import Workers, parts
-from tessellar.photometry.optimal import Apertures, choose_apertures
 from tessellar.photometry.status import PixelQuality
-from tessellar.photometry.watershed import SATURATED_TMAG
 from tessellar.pixels.jumps import blocks_of
 
 if TYPE_CHECKING:

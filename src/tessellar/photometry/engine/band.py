@@ -15,7 +15,7 @@ from tessellar.errors import InputError
 from tessellar.pixels import AperturePixel
 
 if TYPE_CHECKING:
-    from tessellar.photometry.optimal import Apertures
+    from tessellar.photometry.apertures.optimal import Apertures
     from tessellar.products.starimages import StarImages
     from tessellar.targets import Field
 

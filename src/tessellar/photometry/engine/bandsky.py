@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.photometry.engine.light import LightNoise, light_noise, mean_sky
-from tessellar.photometry.starfit import saturated_pixels
+from tessellar.photometry.fitting.starfit import saturated_pixels
 
 if TYPE_CHECKING:
     from tessellar.photometry.engine.reading import Window

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.photometry.sanity import BRIGHT_TMAG, FLUX_FACTOR
+from tessellar.photometry.merit.sanity import BRIGHT_TMAG, FLUX_FACTOR
 from tessellar.photometry.status import STATUS
 from tessellar.photometry.target import ZERO_POINT
 

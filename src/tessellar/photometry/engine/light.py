@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.photometry.engine.workers import parts
-from tessellar.photometry.noise import READ_NOISE, error_scale, errors_time, noise_time
+from tessellar.photometry.merit.noise import READ_NOISE, error_scale, errors_time, noise_time
 
 if TYPE_CHECKING:
     from tessellar.pixels import PreparedField

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.photometry.engine.workers import Workers, parts
-from tessellar.photometry.linear import BLENDED, PRIOR_WIDTH
+from tessellar.photometry.fitting.linear import BLENDED, PRIOR_WIDTH
 from tessellar.pixels.response import box_corners
 
 if TYPE_CHECKING:

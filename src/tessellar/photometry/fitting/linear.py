@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import InputError, PhotometryError
-from tessellar.photometry.linearkernel import frame_solver
+from tessellar.photometry.fitting.linearkernel import frame_solver
 from tessellar.pixels.response import box_corners
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def shift_groups(shifts: Array, segments: NDArray[Any], step: float = SHIFT_STEP
     Examples
     --------
     >>> import numpy as np
-    >>> from tessellar.photometry.linear import shift_groups
+    >>> from tessellar.photometry.fitting.linear import shift_groups
     >>> shifts = np.zeros((4, 1, 2))
     >>> shifts[1:, 0, 0] = 0.01, 0.3, np.nan
     >>> shift_groups(shifts, np.zeros(4, int)).tolist()

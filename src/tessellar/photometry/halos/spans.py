@@ -37,7 +37,7 @@ def time_spans(
     Examples
     --------
     >>> import numpy as np
-    >>> from tessellar.photometry.spans import time_spans
+    >>> from tessellar.photometry.halos.spans import time_spans
     >>> time = np.r_[np.arange(0, 1, 0.1), np.arange(2, 3, 0.1), 4.0]
     >>> time_spans(time, np.ones(21, bool), shortest=5)
     array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1])

@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
-from tessellar.photometry.fitresult import fitted_result, refused
-from tessellar.photometry.linear import LinearSeries, fit_series
-from tessellar.photometry.registration import offset_cards, placed
-from tessellar.photometry.sanity import Finding
-from tessellar.photometry.starfit import SaturatedTarget, StarFit
+from tessellar.photometry.fitting.fitresult import fitted_result, refused
+from tessellar.photometry.fitting.linear import LinearSeries, fit_series
+from tessellar.photometry.fitting.registration import offset_cards, placed
+from tessellar.photometry.fitting.starfit import SaturatedTarget, StarFit
+from tessellar.photometry.merit.sanity import Finding
 from tessellar.photometry.status import STATUS
 from tessellar.pixels.response import box_corners
 
@@ -106,7 +106,7 @@ def fit_places(
     corner : (int, int)
         CCD column and row of pixel [0, 0], 1-based.
     precision, expected : array (k,), optional
-        Prior on fluxes; see `tessellar.photometry.linear.prior_precision`.
+        Prior on fluxes; see `tessellar.photometry.fitting.linear.prior_precision`.
 
     Returns
     -------

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import InputError, PhotometryError
-from tessellar.photometry.judging import judge
-from tessellar.photometry.lightcurvetable import check_shape, columns_of, empty_table, table_of
+from tessellar.photometry.face.judging import judge
+from tessellar.photometry.face.lightcurvetable import check_shape, columns_of, empty_table, table_of
+from tessellar.photometry.face.pictures import draw_result
+from tessellar.photometry.face.starstamp import StarStamp
 from tessellar.photometry.limits import StampLimits
 from tessellar.photometry.measurement import flagged, measure_in, where_off
 from tessellar.photometry.method import PhotometryMethod, Settings
-from tessellar.photometry.pictures import draw_result
 from tessellar.photometry.result import Result
-from tessellar.photometry.starstamp import StarStamp
 from tessellar.photometry.status import STATUS
 from tessellar.targets import Field
 
@@ -76,7 +76,7 @@ class BasePhotometry(StarStamp):
     header : dict
         Keywords of the target pixel file, or of one of the frames.
     target : dict
-        The star: see `tessellar.photometry.facts.target_facts`.
+        The star: see `tessellar.photometry.face.facts.target_facts`.
     target_pos_column, target_pos_row : float
         Its place on the CCD in the reference frame, 0-based: CCD row 1 of headers is 0. NaN where not known.
     target_pos_column_stamp, target_pos_row_stamp : float
@@ -216,7 +216,7 @@ class BasePhotometry(StarStamp):
         Returns
         -------
         STATUS
-            What `do_photometry` returned, or worse: see `tessellar.photometry.sanity.findings`.
+            What `do_photometry` returned, or worse: see `tessellar.photometry.merit.sanity.findings`.
 
         Raises
         ------

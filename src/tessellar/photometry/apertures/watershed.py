@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import PhotometryError
-from tessellar.photometry.masks import MAD_TO_SIGMA
+from tessellar.photometry.apertures.masks import MAD_TO_SIGMA
 
 Array = NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def find_regions(
     Examples
     --------
     >>> import numpy as np
-    >>> from tessellar.photometry.watershed import find_regions
+    >>> from tessellar.photometry.apertures.watershed import find_regions
     >>> y, x = np.mgrid[:21, :21]
     >>> image = np.random.default_rng(1).normal(0.0, 1.0, (21, 21))
     >>> for place in (8, 12):

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
 from tessellar.mission import flags
-from tessellar.photometry.choosing import Choice, choose_aperture, known_place, skipped
-from tessellar.photometry.contamination import UNKNOWN, Crowding, ap_cont, corrected_flux, crowding, stars_in
-from tessellar.photometry.expected import expected_noise
-from tessellar.photometry.extraction import Extraction, extract
-from tessellar.photometry.metrics import Sample, compute_metrics
-from tessellar.photometry.noise import error_scale
+from tessellar.photometry.apertures.choosing import Choice, choose_aperture, known_place, skipped
+from tessellar.photometry.apertures.contamination import UNKNOWN, Crowding, ap_cont, corrected_flux, crowding, stars_in
+from tessellar.photometry.apertures.extraction import Extraction, extract
+from tessellar.photometry.merit.expected import expected_noise
+from tessellar.photometry.merit.metrics import Sample, compute_metrics
+from tessellar.photometry.merit.noise import error_scale
+from tessellar.photometry.merit.sanity import Finding, aperture_findings, findings
 from tessellar.photometry.result import Result
-from tessellar.photometry.sanity import Finding, aperture_findings, findings
 from tessellar.photometry.status import STATUS, PixelQuality
 from tessellar.pixels import AperturePixel, mean_image
 
@@ -36,7 +36,7 @@ class AperturePhotometry:
 
     See `tessellar.photometry.extract` for what is summed and `tessellar.photometry.METRICS` for the figures of merit.
     FLUX is the sum itself. FLUX_DECONTAM and FLUX_DECONTAM_ERR, where CROWDSAP and FLFRCSAP are known, are the light of
-    the star alone (`tessellar.photometry.contamination.corrected_flux`).
+    the star alone (`tessellar.photometry.apertures.contamination.corrected_flux`).
     """
 
     name = "aperture"
@@ -101,7 +101,8 @@ class AperturePhotometry:
         Returns
         -------
         boolean array (rows, cols), or Choice
-            A `tessellar.photometry.choosing.Choice` says also what is doubtful, and that a larger stamp is wanted.
+            A `tessellar.photometry.apertures.choosing.Choice` says also what is doubtful, and that a larger stamp is
+            wanted.
 
         Raises
         ------

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tessellar.mission import flags
-from tessellar.photometry.contamination import ap_cont, stars_in
-from tessellar.photometry.metrics import Sample, compute_metrics
+from tessellar.photometry.apertures.contamination import ap_cont, stars_in
+from tessellar.photometry.merit.metrics import Sample, compute_metrics
+from tessellar.photometry.merit.sanity import Finding, findings
 from tessellar.photometry.result import Result
-from tessellar.photometry.sanity import Finding, findings
 from tessellar.photometry.status import STATUS, PixelQuality
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _UNUSABLE = int(PixelQuality.MISSING_PIXEL | PixelQuality.ALL_MISSING)
 def judge(result: Result, stars: Surroundings | None = None) -> Result:
     """The result with its metrics, and with a worse status where its light curve asks for one.
 
-    ERROR or WARNING are those of `tessellar.photometry.sanity.findings`. A light curve that marks no pixel as used, or
+    ERROR or WARNING are those of `photometry.merit.sanity.findings`. A light curve that marks no pixel as used, or
     every one, is a WARNING. Metrics that only the method could tell are kept.
 
     Parameters

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
 from tessellar.mission import flags
-from tessellar.photometry.extraction import local_sky
-from tessellar.photometry.halopixels import RADIUS, HaloPixels, group_pixels, halo_pixels, light_of_others
-from tessellar.photometry.metrics import Sample, compute_metrics
-from tessellar.photometry.noise import error_scale
+from tessellar.photometry.apertures.extraction import local_sky
+from tessellar.photometry.halos.halopixels import RADIUS, HaloPixels, group_pixels, halo_pixels, light_of_others
+from tessellar.photometry.halos.spans import time_spans
+from tessellar.photometry.halos.variation import LeastVariation, least_variation
+from tessellar.photometry.merit.metrics import Sample, compute_metrics
+from tessellar.photometry.merit.noise import error_scale
 from tessellar.photometry.result import Result, StampGrowth, WeightMap
-from tessellar.photometry.spans import time_spans
 from tessellar.photometry.status import STATUS, PixelQuality
-from tessellar.photometry.variation import LeastVariation, least_variation
 from tessellar.pixels import mean_image
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ _LEAST_LIGHT = 0.01
 class HaloPhotometry:
     """Weighted sum of the pixels of a halo, the weights being those of least total variation (White et al. 2017).
 
-    See `tessellar.photometry.variation.least_variation` for the mathematics, and `tessellar.photometry.halopixels` for
-    the pixels. Weights hold for one span of the light curve (`time_spans`); each span is divided by its median and
+    See `photometry.halos.variation.least_variation` for the mathematics, and `photometry.halos.halopixels` for the
+    pixels. Weights hold for one span of the light curve (`time_spans`); each span is divided by its median and
     multiplied by the flux that the magnitude promises, for a halo tells nothing of the whole of a star's light.
 
     Stated range: T <= 7, at least 30 unsaturated pixels, and 60 good cadences; else the result is SKIPPED.

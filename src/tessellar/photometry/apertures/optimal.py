@@ -7,7 +7,7 @@ The criterion
 -------------
 Of a set M of pixels, with p the share of the star's light F in a pixel, n the light of all other stars there, b the
 sky (all in e-/s), g the two slopes of all starlight when it moves over the pixels (e-/s/px), r the read noise of an
-exposure, and t the seconds that the noise of an hour is worth (`tessellar.photometry.noise`), the flux ``sum(M) / P``
+exposure, and t the seconds that the noise of an hour is worth (`photometry.merit.noise`), the flux ``sum(M) / P``
 with ``P = sum(p)`` has the variance ::
 
     J(M) = ( sum(F p + n + b + r^2 / 1.98 s) / t  +  (leak * sum(n))^2  +  (motion * |sum(g)|)^2 ) / P^2
@@ -29,8 +29,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import InputError
-from tessellar.photometry.growing import grow_in_numpy, improve_in_numpy, kernels
-from tessellar.photometry.noise import READ_NOISE, light_variance, noise_time
+from tessellar.photometry.apertures.growing import grow_in_numpy, improve_in_numpy, kernels
+from tessellar.photometry.merit.noise import READ_NOISE, light_variance, noise_time
 from tessellar.pixels.response import add_stars, box_corners
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def optimal_masks(
     Examples
     --------
     >>> import numpy as np
-    >>> from tessellar.photometry.optimal import optimal_masks
+    >>> from tessellar.photometry.apertures.optimal import optimal_masks
     >>> y, x = np.mgrid[-5:6, -5:6]
     >>> share = np.exp(-0.5 * (x**2 + y**2) / 0.75**2)
     >>> share /= share.sum()

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.photometry.metrics import Sample, compute_metrics
-from tessellar.photometry.noise import error_scale
+from tessellar.photometry.merit.metrics import Sample, compute_metrics
+from tessellar.photometry.merit.noise import error_scale
+from tessellar.photometry.merit.sanity import Finding, findings
 from tessellar.photometry.result import Result, StampGrowth
-from tessellar.photometry.sanity import Finding, findings
 from tessellar.photometry.status import STATUS, PixelQuality
 
 if TYPE_CHECKING:
+    from tessellar.photometry.fitting.starfit import StarFit
     from tessellar.photometry.method import Settings
-    from tessellar.photometry.starfit import StarFit
     from tessellar.photometry.target import Target
     from tessellar.pixels import Stamp
 
@@ -78,7 +78,7 @@ def fitted_result(
     offset : array (n,)
         Fitted background, e-/s/px.
     prior_weight : float
-        See `tessellar.photometry.linear.prior_weight`.
+        See `tessellar.photometry.fitting.linear.prior_weight`.
     cards : mapping
         The method's own header cards.
     doubts : tuple of Finding

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
 from tessellar.mission import flags
-from tessellar.photometry.noise import pixel_noise
+from tessellar.photometry.merit.noise import pixel_noise
 from tessellar.pixels import PixelFlag, Surroundings, mean_image
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def saturated_pixels(light: Array, level: float = SATURATED) -> NDArray[np.bool_
     Examples
     --------
     >>> import numpy as np
-    >>> from tessellar.photometry.starfit import saturated_pixels
+    >>> from tessellar.photometry.fitting.starfit import saturated_pixels
     >>> saturated_pixels(np.array([[0.0], [0.0], [0.0], [2e5], [0.0]])).ravel().astype(int).tolist()
     [0, 1, 1, 1, 1]
     """

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.photometry.linear import Basis, draw_basis
+from tessellar.photometry.fitting.linear import Basis, draw_basis
 
 if TYPE_CHECKING:
-    from tessellar.photometry.starfit import StarFit
+    from tessellar.photometry.fitting.starfit import StarFit
     from tessellar.pixels import PixelResponse, Stamp
 
 Array = NDArray[np.float64]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.mission.ccd import FIRST_ROW, LAST_ROW
-from tessellar.photometry.expected import mask_size_bounds
-from tessellar.photometry.metrics import METRICS, Sample
+from tessellar.photometry.apertures.watershed import SATURATED
+from tessellar.photometry.merit.expected import mask_size_bounds
+from tessellar.photometry.merit.metrics import METRICS, Sample
 from tessellar.photometry.status import STATUS
-from tessellar.photometry.watershed import SATURATED
 
 if TYPE_CHECKING:
     from tessellar.photometry.target import Target
@@ -92,7 +92,7 @@ def aperture_findings(
     ERROR: no pixel, or every pixel that has a value. WARNING: nine tenths of these; saturated pixels at the border of
     the stamp or at either end of a CCD column, over which their charge is lost; of masks found in the image
     (threshold, watershed) also sizes that TASOC's data validation would not accept for the magnitude
-    (`tessellar.photometry.expected.mask_size_bounds`).
+    (`tessellar.photometry.merit.expected.mask_size_bounds`).
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def aperture_findings(
     image : array (rows, cols)
         Mean image of the good cadences, e-/s.
     kind : str
-        Of the aperture, as `tessellar.photometry.choosing.Choice` has it.
+        Of the aperture, as `tessellar.photometry.apertures.choosing.Choice` has it.
     corner : (int, int)
         CCD column and row of pixel [0, 0], 1-based.
     tmag : float or None

@@ -89,7 +89,7 @@ def cdpp(place: NDArray[np.int64], rest: Array, cadence: float, hours: float) ->
     Examples
     --------
     >>> import numpy as np
-    >>> from tessellar.photometry.cdpp import cdpp, flattened
+    >>> from tessellar.photometry.merit.cdpp import cdpp, flattened
     >>> noise = np.random.default_rng(1).normal(0.0, 1e-3, 13000)
     >>> grid = flattened(np.arange(13000) / 720, noise, 120.0)
     >>> round(cdpp(*grid, 120.0, hours=1.0))  # 1.168 x 1000 ppm / sqrt(30) is 213

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
-from tessellar.photometry.contamination import middle_response, stars_in
-from tessellar.photometry.expected import mask_size_bounds
-from tessellar.photometry.masks import check_mask, pipeline_mask, threshold_mask
-from tessellar.photometry.optimal import choose_apertures
+from tessellar.photometry.apertures.contamination import middle_response, stars_in
+from tessellar.photometry.apertures.masks import check_mask, pipeline_mask, threshold_mask
+from tessellar.photometry.apertures.optimal import choose_apertures
+from tessellar.photometry.apertures.watershed import SATURATED_TMAG, THRESHOLD, find_regions, with_bleed
+from tessellar.photometry.merit.expected import mask_size_bounds
+from tessellar.photometry.merit.sanity import Finding
 from tessellar.photometry.result import StampGrowth
-from tessellar.photometry.sanity import Finding
 from tessellar.photometry.status import STATUS
-from tessellar.photometry.watershed import SATURATED_TMAG, THRESHOLD, find_regions, with_bleed
 from tessellar.pixels import AperturePixel, mean_image
 
 if TYPE_CHECKING:

@@ -67,7 +67,7 @@ def noise_time(cadence: float, *, mitigated: bool | None = None) -> float:
 
     Examples
     --------
-    >>> from tessellar.photometry.noise import noise_time
+    >>> from tessellar.photometry.merit.noise import noise_time
     >>> round(noise_time(1800), 1), round(noise_time(20), 1)
     (1691.1, 19.8)
     """
@@ -93,7 +93,7 @@ def light_variance(
 
     Examples
     --------
-    >>> from tessellar.photometry.noise import light_variance
+    >>> from tessellar.photometry.merit.noise import light_variance
     >>> float(light_variance(100.0, 1800).round(4))
     0.089
     """
@@ -118,7 +118,7 @@ def error_scale(stamp: Stamp) -> float:
     --------
     >>> import numpy as np
     >>> from tessellar import Field
-    >>> from tessellar.photometry.noise import error_scale
+    >>> from tessellar.photometry.merit.noise import error_scale
     >>> from tessellar.pixels import Stamp
     >>> light = np.linspace(100, 900, 60).reshape(3, 4, 5)
     >>> stamp = Stamp(images=light, errors=np.sqrt((light + 50) / (120 * 0.8 * 0.99)), background=0 * light,

@@ -25,7 +25,7 @@ def readouts(header: Mapping[str, Any], cadence: float) -> int:
 
     Examples
     --------
-    >>> from tessellar.photometry.facts import readouts
+    >>> from tessellar.photometry.face.facts import readouts
     >>> readouts({"CRMITEN": True}, 1800.0), readouts({"CRMITEN": False}, 20.0), readouts({"NREADOUT": 48}, 120.0)
     (720, 10, 48)
     """

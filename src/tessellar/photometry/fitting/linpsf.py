@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tessellar.errors import PhotometryError
-from tessellar.photometry.fitresult import fitted_result, refused
-from tessellar.photometry.linear import fit_series
-from tessellar.photometry.registration import offset_cards, placed
-from tessellar.photometry.starfit import SaturatedTarget, StarFit
+from tessellar.photometry.fitting.fitresult import fitted_result, refused
+from tessellar.photometry.fitting.linear import fit_series
+from tessellar.photometry.fitting.registration import offset_cards, placed
+from tessellar.photometry.fitting.starfit import SaturatedTarget, StarFit
 
 if TYPE_CHECKING:
     from tessellar.photometry.method import Settings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class LinPSFPhotometry:
     """Fluxes of all catalogued stars on and about the stamp, by linear least squares in every cadence.
 
-    Places are those of the catalogue and of the measured movement; see `tessellar.photometry.linear` for the
+    Places are those of the catalogue and of the measured movement; see `tessellar.photometry.fitting.linear` for the
     mathematics. A star whose neighbours are too near to be told from it is held to the flux of the catalogue, and
     the header tells by how much (``PSFPRIOR``); for all others that is 0.
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tessellar.photometry.noise import READ_NOISE, light_variance
+from tessellar.photometry.merit.noise import READ_NOISE, light_variance
 
 Array = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ def expected_noise(
 
     ``sqrt((flux + neighbours + pixels (sky + RN^2 / 1.98 s)) / t) / flux``, where t is the time that the noise of so
     many seconds is worth: 0.99 of them, times 0.949 where the spacecraft drops the lowest and the highest of ten
-    exposures (counts keep 0.8 of the time, noise does not get worse by that; `tessellar.photometry.noise`). It has no
+    exposures (counts keep 0.8 of the time, noise does not get worse by that; `photometry.merit.noise`). It has no
     floor for systematics: what a star has beyond it, is not photons.
 
     Parameters
@@ -50,7 +50,7 @@ def expected_noise(
 
     Examples
     --------
-    >>> from tessellar.photometry.expected import expected_noise
+    >>> from tessellar.photometry.merit.expected import expected_noise
     >>> float(expected_noise(15_000.0, pixels=12, sky=100.0).round())
     149.0
     """
@@ -74,7 +74,7 @@ def mask_size_bounds(tmag: float, source: str) -> tuple[float, float]:
 
     Examples
     --------
-    >>> from tessellar.photometry.expected import mask_size_bounds
+    >>> from tessellar.photometry.merit.expected import mask_size_bounds
     >>> mask_size_bounds(10.0, "ffi"), mask_size_bounds(10.0, "tpf")
     ((15.0, 130.0), (10.0, inf))
     """

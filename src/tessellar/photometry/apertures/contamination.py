@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import InputError
-from tessellar.photometry.optimal import draw_scene
+from tessellar.photometry.apertures.optimal import draw_scene
 
 if TYPE_CHECKING:
     from tessellar.pixels import PixelResponse, Surroundings
@@ -40,7 +40,7 @@ UNKNOWN = Crowding(float("nan"), float("nan"))
 def crowding(mask: NDArray[np.bool_], corner: tuple[int, int], stars: Surroundings, star: int) -> Crowding:
     """CROWDSAP and FLFRCSAP of a mask of any shape, from the pixel response and the stars about it.
 
-    For many stars at a time, see `tessellar.photometry.optimal.choose_apertures`, which gives the same numbers.
+    For many stars at a time, see `tessellar.photometry.apertures.optimal.choose_apertures`: it gives the same numbers.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def corrected_flux(
 
     Examples
     --------
-    >>> from tessellar.photometry.contamination import corrected_flux
+    >>> from tessellar.photometry.apertures.contamination import corrected_flux
     >>> corrected_flux([90.0, 100.0, 110.0], [1.0, 1.0, 1.0], crowdsap=0.8, flfrcsap=0.5)[0].tolist()
     [140.0, 160.0, 180.0]
     """
@@ -128,7 +128,7 @@ def ap_cont(tmag: float, inside: ArrayLike) -> float:
 
     Examples
     --------
-    >>> from tessellar.photometry.contamination import ap_cont
+    >>> from tessellar.photometry.apertures.contamination import ap_cont
     >>> ap_cont(10.0, [10.0, 10.0]), ap_cont(10.0, [10.0])
     (0.5, 0.0)
     """
@@ -151,7 +151,7 @@ def crowdsap_from_contratio(contratio: float) -> float:
 
     Examples
     --------
-    >>> from tessellar.photometry.contamination import contratio_from_crowdsap, crowdsap_from_contratio
+    >>> from tessellar.photometry.apertures.contamination import contratio_from_crowdsap, crowdsap_from_contratio
     >>> crowdsap_from_contratio(0.25), contratio_from_crowdsap(0.8)
     (0.8, 0.25)
     """

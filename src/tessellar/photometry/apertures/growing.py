@@ -3,7 +3,7 @@
 All take, of every star's box: ``terms`` (n, 5, side, side) with variance, others' light, the two slopes of all light,
 and the star's share; ``free`` (n, side, side), the pixels that may be taken; ``weights`` (3,), of which the second and
 third multiply the squares of others' light and of slopes; ``minimum`` pixels; and ``masks`` (n, side, side), which they
-fill. `tessellar.photometry.optimal` says what J is.
+fill. `tessellar.photometry.apertures.optimal` says what J is.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import InputError, MissingInput, PhotometryError
-from tessellar.photometry.facts import readouts, target_facts
+from tessellar.photometry.face.facts import readouts, target_facts
+from tessellar.photometry.face.stampcatalog import catalog_table, check_btjd, moved
+from tessellar.photometry.face.stamppixels import CACHES, StampPixels
 from tessellar.photometry.limits import StampLimits
 from tessellar.photometry.opening import open_scene, prepared_fields, starid_of
-from tessellar.photometry.stampcatalog import catalog_table, check_btjd, moved
-from tessellar.photometry.stamppixels import CACHES, StampPixels
 from tessellar.photometry.target import Target
 from tessellar.pixels import AperturePixel
 from tessellar.pixels.stamp import output_flags
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
     from astropy.wcs import WCS
 
-    from tessellar.photometry.drawing import StampPSF
+    from tessellar.photometry.apertures.drawing import StampPSF
     from tessellar.photometry.scene import Scene
     from tessellar.pixels import MovementKernel, Surroundings
 
@@ -221,7 +221,7 @@ class StarStamp:
 
     @property
     def catalog(self) -> Table:
-        """Stars on the pixels of the stamp, the brightest first; see `tessellar.photometry.stampcatalog`.
+        """Stars on the pixels of the stamp, the brightest first; see `tessellar.photometry.face.stampcatalog`.
 
         Columns: starid, tmag, ra, dec (degrees, at the time of observation), row, column (0-based, on the CCD),
         row_stamp, column_stamp (0-based, in the stamp). For stars about it as well see `surroundings`.
@@ -267,7 +267,7 @@ class StarStamp:
         PhotometryError
             If no pixel response is known.
         """
-        from tessellar.photometry.drawing import StampPSF
+        from tessellar.photometry.apertures.drawing import StampPSF
 
         about = self.surroundings
         place = self.target_pos_column + 1, self.target_pos_row + 1

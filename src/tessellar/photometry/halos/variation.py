@@ -74,7 +74,7 @@ def least_variation(pixels: NDArray[np.floating], *, most_steps: int = _MOST_STE
     One pixel gains what the other loses: half of each is steady.
 
     >>> import numpy as np
-    >>> from tessellar.photometry.variation import least_variation
+    >>> from tessellar.photometry.halos.variation import least_variation
     >>> motion = np.sin(np.arange(300.0))
     >>> found = least_variation(np.column_stack([100 + 5 * motion, 100 - 5 * motion]))
     >>> found.weights.round(3), found.variation < 1e-3

@@ -68,7 +68,7 @@ def saturated_pixels(light: _Floats) -> tuple[_Mask, float]:
     Examples
     --------
     >>> import numpy as np
-    >>> from tessellar.photometry.halopixels import saturated_pixels
+    >>> from tessellar.photometry.halos.halopixels import saturated_pixels
     >>> light = np.full((9, 3), 200.0)
     >>> light[3:6, 1] = 1e5
     >>> full, limit = saturated_pixels(light)
@@ -185,7 +185,7 @@ def group_pixels(rows: NDArray[np.integer], cols: NDArray[np.integer], light: _F
     Examples
     --------
     >>> import numpy as np
-    >>> from tessellar.photometry.halopixels import group_pixels
+    >>> from tessellar.photometry.halos.halopixels import group_pixels
     >>> group_pixels(np.zeros(4, int), np.arange(4), np.ones(4), 2)
     array([0, 0, 1, 1])
     """

@@ -1,0 +1,1 @@
+"""Aperture photometry: which pixels are added up, whose light is in them, and their sum."""

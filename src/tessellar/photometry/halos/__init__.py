@@ -1,0 +1,1 @@
+"""Halo photometry of bright stars: weights of least total variation."""
