@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.photometry.merit.cdpp import LOST
 from tessellar.photometry.merit.expected import expected_noise, mask_size_bounds
 from tessellar.photometry.status import STATUS
 from tessellar.photometry.target import ZERO_POINT
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 _Floats = NDArray[np.float64]
 
-#: CDPP of white noise over its standard deviation, as `METRICS` define it.
-CDPP_OF_WHITE = 1.168
 # Sky and pixels of a star of which neither is known: a dark field, a faint star's mask.
 _SKY, _PIXELS = 100.0, 10.0
 _TEXT = ("source", "method", "reason")
@@ -94,7 +93,7 @@ def noise_of(table: Table) -> tuple[_Floats, _Floats]:
     Measured: CDPP over one hour, as white noise would have it (over 1.168), or else RMSHOUR. Expected: photons and
     reading (`expected_noise`); for stars whose sky is not known, with 100 e-/s a pixel.
     """
-    measured = np.asarray(table["cdpp_1_0"]) / CDPP_OF_WHITE
+    measured = np.asarray(table["cdpp_1_0"]) / LOST
     measured = np.where(np.isfinite(measured), measured, np.asarray(table["rms_hour"]) * 1e6)
     pixels = np.where(np.isfinite(table["mask_size"]), table["mask_size"], _PIXELS)
     computed = expected_noise(np.asarray(table["mean_flux"]), pixels, _SKY)

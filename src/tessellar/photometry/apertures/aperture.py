@@ -15,7 +15,7 @@ from tessellar.photometry.apertures.contamination import UNKNOWN, Crowding, ap_c
 from tessellar.photometry.apertures.extraction import Extraction, extract
 from tessellar.photometry.merit.expected import expected_noise
 from tessellar.photometry.merit.metrics import Sample, compute_metrics
-from tessellar.photometry.merit.noise import error_scale
+from tessellar.photometry.merit.noise import MITIGATED, error_scale
 from tessellar.photometry.merit.sanity import Finding, aperture_findings, findings
 from tessellar.photometry.result import Result
 from tessellar.photometry.status import STATUS, PixelQuality
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from tessellar.pixels import Stamp, Surroundings
 
 _UNUSABLE = int(PixelQuality.MISSING_PIXEL | PixelQuality.ALL_MISSING)
-# Cosmic rays are dropped on board in all but data of 20 s.
-_MITIGATED = 100.0
 
 
 class AperturePhotometry:
@@ -227,7 +225,7 @@ def _expected(
     background = background[np.isfinite(background)]
     pixels = int(choice.mask.sum())
     sky = max(float(np.median(background)), 0.0) / pixels if background.size else 0.0
-    noise = expected_noise(own, pixels, sky, neighbours=others, mitigated=stamp.cadence > _MITIGATED)
+    noise = expected_noise(own, pixels, sky, neighbours=others, mitigated=stamp.cadence > MITIGATED)
     return float(noise) * own * 1e-6
 
 

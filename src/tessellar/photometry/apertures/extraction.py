@@ -58,7 +58,7 @@ def extract(stamp: Stamp, mask: NDArray[np.bool_], *, missing: str = "nan") -> E
     PhotometryError
         If sky has to be subtracted and fewer than 4 pixels are left outside the mask.
     """
-    values, errors, background = (_gather(cube, mask) for cube in (stamp.images, stamp.errors, stamp.background))
+    values, errors, background = (gather(cube, mask) for cube in (stamp.images, stamp.errors, stamp.background))
     flux_variance = np.einsum("ij,ij->i", errors, errors)
     sky_variance = np.zeros(len(values))
     flux = values.sum(axis=1)
@@ -108,7 +108,7 @@ def local_sky(stamp: Stamp, mask: NDArray[np.bool_]) -> tuple[_Floats, _Floats]:
             f"the sky is still in the flux of {stamp.origin}, and only {outside.sum()} pixels are left outside the "
             f"mask to measure it ({_MIN_SKY_PIXELS} are needed): take a larger cut-out or a smaller mask"
         )
-    values, errors = _gather(stamp.images, outside), _gather(stamp.errors, outside)
+    values, errors = gather(stamp.images, outside), gather(stamp.errors, outside)
     count = np.isfinite(values).sum(axis=1)
     sky = np.full(len(values), np.nan)
     some = count > 0
@@ -122,7 +122,7 @@ def local_sky(stamp: Stamp, mask: NDArray[np.bool_]) -> tuple[_Floats, _Floats]:
     return sky, error
 
 
-def _gather(cube: NDArray[Any], mask: NDArray[np.bool_]) -> _Floats:
+def gather(cube: NDArray[Any], mask: NDArray[np.bool_]) -> _Floats:
     """The pixels of `mask` as float64 (n, pixels), touching no others: `cube` may lie on disk."""
     flat = cube.reshape(len(cube), -1)
     return np.asarray(flat[:, np.flatnonzero(mask)], dtype=np.float64)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
 from tessellar.mission import flags
-from tessellar.photometry.apertures.extraction import local_sky
+from tessellar.photometry.apertures.extraction import gather, local_sky
 from tessellar.photometry.halos.halopixels import RADIUS, HaloPixels, group_pixels, halo_pixels, light_of_others
 from tessellar.photometry.halos.spans import time_spans
 from tessellar.photometry.halos.variation import LeastVariation, least_variation
@@ -106,7 +106,7 @@ class _Halo:
         disc = np.hypot(cols - place[0], rows - place[1]) <= RADIUS
         if not disc.any():
             raise PhotometryError(f"no pixel of {stamp.origin} lies within {RADIUS:g} px of the star")
-        images, sky = _gather(stamp.images, disc), _gather(stamp.background, disc)
+        images, sky = gather(stamp.images, disc), gather(stamp.background, disc)
         if not stamp.background_subtracted:
             level, _ = local_sky(stamp, disc)
             images, sky = images - level[:, None], np.broadcast_to(level[:, None], images.shape)
@@ -234,7 +234,7 @@ def _added_up(halo: _Halo, span: _Mask, weights: _Floats, scale: float) -> tuple
     some = weights > 0
     used = weights[some]
     light = halo.images[np.ix_(span, some)]
-    errors = _gather(halo.stamp.errors[span], halo.disc)[:, some]
+    errors = gather(halo.stamp.errors[span], halo.disc)[:, some]
     curves = np.stack([light @ used, scale * np.sqrt((errors**2) @ (used**2)), halo.sky[np.ix_(span, some)] @ used])
     flux, error, background = np.isfinite(curves)
     empty = ~np.isfinite(light).any(axis=1)
@@ -383,7 +383,3 @@ def _ended(stamp: Stamp, target: Target, settings: Settings, status: STATUS, rea
         status=status, reasons=(reason,), method=HaloPhotometry.name, stamp=stamp, target=target, settings=settings,
         mean_image=image,
     )  # fmt: skip
-
-
-def _gather(cube: NDArray[Any], mask: _Mask) -> _Floats:
-    return np.asarray(cube.reshape(len(cube), -1)[:, np.flatnonzero(mask)], dtype=np.float64)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.photometry.apertures.masks import MAD_TO_SIGMA
+
 Array = NDArray[np.float64]
 
 #: Durations for which it is told, hours; the first three are those of SPOC's headers.
@@ -13,10 +15,10 @@ DURATIONS = (0.5, 1.0, 2.0, 6.5)
 FULL = 0.8
 #: Days of the filter's window, and length of gap that it does not reach across.
 WINDOW, GAP = 2.0, 0.5
-#: What the filter and the box take of a signal as long as the box (Gilliland et al. 2011, ApJS 197, 6).
+#: CDPP of white noise over its scatter: what filter and box take of a signal as long as the box (Gilliland et al. 2011,
+#: ApJS 197, 6).
 LOST = 1.168
 _CLIP = 5.0
-_MAD = 1.482602218505602
 _SECONDS = 86400.0
 _LEAST = 3
 
@@ -51,7 +53,7 @@ def flattened(time: Array, flux: Array, cadence: float) -> tuple[NDArray[np.int6
     place = np.rint((time - time[0]) * _SECONDS / cadence).astype(np.int64)
     for last in (False, True):
         rest = flux - _smooth(place, flux, cadence)
-        spread = _MAD * float(np.median(np.abs(rest - np.median(rest))))
+        spread = MAD_TO_SIGMA * float(np.median(np.abs(rest - np.median(rest))))
         inside = np.abs(rest) <= _CLIP * spread if spread > 0 else np.ones(len(rest), dtype=bool)
         if inside.sum() < _LEAST:
             # A parabola through a few points leaves nothing but rounding.
@@ -107,7 +109,7 @@ def cdpp(place: NDArray[np.int64], rest: Array, cadence: float, hours: float) ->
     if full.sum() < _LEAST * width * FULL:
         return float("nan")
     means = summed[full] / held[full]
-    return float(1e6 * LOST * _MAD * np.median(np.abs(means - np.median(means))))
+    return float(1e6 * LOST * MAD_TO_SIGMA * np.median(np.abs(means - np.median(means))))
 
 
 def _smooth(place: NDArray[np.int64], flux: Array, cadence: float) -> Array:

@@ -28,8 +28,8 @@ KEPT, WORTH = 0.8, 0.949
 #: Read noise of the four outputs is 7 to 11 e-; this is taken where the files do not tell (TESS Instrument Handbook).
 READ_NOISE = 10.0
 _EXPOSURE = 1.98
-# Mitigated data are those of so many seconds or more (Instrument Handbook: not those of 20 s).
-_MITIGATED = 100.0
+#: Mitigated data are those of so many seconds or more (Instrument Handbook: not those of 20 s).
+MITIGATED = 100.0
 # The errors' own time over the cadence's: 0.74 to 0.75 in the mission's frames and 2-min files, 0.949 where they are
 # honest, about 1 without mitigation; what lies outside was not made by this formula.
 _FORMULA = (0.45, 0.87)
@@ -71,7 +71,7 @@ def noise_time(cadence: float, *, mitigated: bool | None = None) -> float:
     >>> round(noise_time(1800), 1), round(noise_time(20), 1)
     (1691.1, 19.8)
     """
-    dropped = cadence > _MITIGATED if mitigated is None else mitigated
+    dropped = cadence > MITIGATED if mitigated is None else mitigated
     return float(cadence) * LIT * (WORTH if dropped else 1.0)
 
 
@@ -180,6 +180,6 @@ def pixel_noise(stamp: Stamp, use: NDArray[np.bool_] | None = None) -> PixelNois
 
 
 def _scale(told: float, cadence: float) -> float:
-    if cadence > _MITIGATED and _FORMULA[0] < told / (cadence * LIT) < _FORMULA[1]:
+    if cadence > MITIGATED and _FORMULA[0] < told / (cadence * LIT) < _FORMULA[1]:
         return float(np.sqrt(KEPT / WORTH))
     return 1.0
