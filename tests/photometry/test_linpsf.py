@@ -13,7 +13,7 @@ import tessellar
 from tessellar import TIC, Field
 from tessellar.photometry import STATUS, FieldScene, LinPSFPhotometry, PSFPhotometry, Settings, Target, measure_in
 from tessellar.photometry.method import PhotometryMethod
-from tessellar.pixels import MissionPRF, Stamp, TargetPixelSource
+from tessellar.pixels import MissionPRF, Stamp, StarField, Surroundings, TargetPixelSource
 from tessellar.pixels.effective import first_response
 from tessellar.pixels.response import add_stars
 from tessellar.products import TargetPixelFile
@@ -355,3 +355,25 @@ def test_a_star_of_a_real_file_has_the_light_of_its_magnitude(real_data: Path) -
     ratio = line.columns["FLUX"][1:] / free.columns["FLUX"][1:]
     assert np.abs(ratio - 1).max() < 5e-3
     assert -2.5 * np.log10(np.nanmedian(line.columns["FLUX"])) + 20.44 == pytest.approx(10.56, abs=0.1)
+
+
+def test_real_files_tell_with_pos_corr_where_their_star_is(real_data: Path) -> None:
+    """It counts from the place that the file's world coordinates give: -0.38 px here, not about its median."""
+    tpf = tessellar.read(real_data / "tess25155310-s01-first-cadences.fits.gz")
+    assert isinstance(tpf, TargetPixelFile)
+    stamp = TargetPixelSource(tpf).window()
+    place = stamp.pixel_of(tpf.ra, tpf.dec)
+    assert place is not None
+    stars = StarField(
+        np.array([25155310]), *(np.array([value]) for value in (10.56, tpf.ra, tpf.dec, *place)), np.ones(1, dtype=int)
+    )
+    response = MissionPRF.open(real_data, camera=4, ccd=1, sector=1)
+    about = Surroundings.of_stamp(stamp, stars, response)
+    aim, every = target(25155310, tmag=10.56), Settings(quality="none")
+    line, free = (method.run(stamp, aim, about, every) for method in METHODS)
+    np.testing.assert_allclose(line.columns["POS_CORR1"][1:], np.asarray(tpf.pos_corr)[1:, 0], atol=1e-6)
+    # Without it 0.35 and 0.21 px are left; eighteen years of proper motion, which this place lacks, make 0.07.
+    assert np.hypot(line.cards["PSFDCOL"][0], line.cards["PSFDROW"][0]) < 0.15
+    # The free fit finds the star where place and POS_CORR say.
+    found = np.nanmedian(free.columns["MOM_CENTR1"] - tpf.pos_corr[:, 0]) - place[0]
+    assert abs(found) < 0.05

@@ -104,8 +104,8 @@ class Surroundings:
             Placed with the stamp's own world coordinates, or in the frame where `movement` is zero.
         response : PixelResponse, optional
         movement : MovementKernel, optional
-            Of the CCD's frames. Without it all stars move as POS_CORR of the stamp tells, about its median; without
-            that either they do not move.
+            Of the CCD's frames. Without it all stars move as POS_CORR of the stamp tells, which counts from the place
+            that its world coordinates give; without that either they do not move.
 
         Examples
         --------
@@ -118,8 +118,7 @@ class Surroundings:
         else:
             shifts = np.zeros((len(stamp), len(stars), 2))
             if stamp.pos_corr is not None and np.isfinite(stamp.pos_corr).any():
-                moved = np.asarray(stamp.pos_corr, dtype=np.float64)
-                shifts += (moved - np.nanmedian(moved, axis=0))[:, None, :]
+                shifts += np.asarray(stamp.pos_corr, dtype=np.float64)[:, None, :]
         time = np.asarray(stamp.time, dtype=np.float64)
         known = np.isfinite(time)
         segments = np.zeros(len(stamp), dtype=np.int64)

@@ -185,7 +185,7 @@ def _with_target(
     else:
         moved = np.zeros((len(stamp), 1, 2))
         if stamp.pos_corr is not None:
-            moved += (stamp.pos_corr - np.nanmedian(stamp.pos_corr, axis=0))[:, None]
+            moved += np.asarray(stamp.pos_corr, dtype=np.float64)[:, None]
     flux = target.expected_flux()
     own: dict[str, Any] = {
         "tic": 0 if target.tic is None else int(target.tic),
