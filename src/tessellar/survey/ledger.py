@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tessellar.errors import Corrupt, MissingInput, NoPermission, NoSpace, Unrecognised
+from tessellar.errors import Corrupt, MissingInput, NoPermission, NoSpace, StoreError, Unrecognised
 from tessellar.photometry.status import STATUS
 from tessellar.survey.outcomes import METRIC_NAMES, Outcome
-from tessellar.survey.sharing import Sighting
+from tessellar.survey.sharing import SEPARATING, Sighting
 from tessellar.targets import Field
 
 #: Of the file.
 NAME = "survey.sqlite"
 #: Raised where tables change.
 VERSION = 1
+# Seconds to wait for another program that holds the file.
+_PATIENCE = 60.0
 
 WAITING, DONE, STORED, ASIDE = "waiting", "done", "stored", "aside"
 
@@ -79,7 +81,8 @@ CREATE TABLE sharing (                          -- stars in the mask of others
 CREATE TABLE skipped (                          -- the brightest of those that share a mask keeps it
     priority INTEGER NOT NULL, method TEXT NOT NULL, skipped_by INTEGER NOT NULL, PRIMARY KEY (priority, method)
 ) WITHOUT ROWID;
--- One row a target: the outcome that counts. Of several methods the first of the plan's (rank 1) that has one counts.
+-- One row a target: the outcome that counts. Of several methods that is the one the target needs (table of methods), else
+-- the first of the plan's (rank 1) that has one.
 CREATE VIEW result AS
 SELECT target.priority, tic, target.field, source, tmag, path, target.method AS wanted, outcome.method AS method,
     CASE WHEN skipped_by IS NOT NULL THEN {int(STATUS.SKIPPED)} WHEN outcome.status IS NOT NULL THEN outcome.status
@@ -90,8 +93,9 @@ SELECT target.priority, tic, target.field, source, tmag, path, target.method AS 
     task.state, skipped_by, {", ".join(f"outcome.{name}" for name in METRIC_NAMES)}
 FROM target JOIN task ON task.id = target.task
 LEFT JOIN outcome ON outcome.priority = target.priority AND outcome.method = (
-    SELECT each.method FROM outcome AS each LEFT JOIN rank ON rank.method = each.method
-    WHERE each.priority = target.priority ORDER BY ifnull(rank.place, 0), each.method LIMIT 1)
+    SELECT each.method FROM outcome AS each JOIN target AS its ON its.priority = each.priority
+    LEFT JOIN rank ON rank.method = each.method WHERE each.priority = target.priority
+    ORDER BY each.method IS NOT its.method, ifnull(rank.place, 0), each.method LIMIT 1)
 LEFT JOIN skipped ON skipped.priority = target.priority AND skipped.method = outcome.method;
 """
 
@@ -148,14 +152,15 @@ class Ledger:
             raise MissingInput(f"{path}: no survey is planned here; `tessellar survey plan {path.parent.parent}` does")
         with self._translated():
             self._connection = _connect(path)
-            try:
-                version = self.setting("version")
-            except sqlite3.OperationalError as error:
-                self.close()
-                raise Unrecognised(f"{path}: is not the ledger of a survey") from error
-        if version > VERSION:
+        try:
+            version = self._version()
+            if not isinstance(version, int):
+                raise Unrecognised(f"{path}: is not the ledger of a survey; move it away, and plan")
+            if version > VERSION:
+                raise Unrecognised(f"{path}: written by a newer tessellar; update this one, or plan again")
+        except BaseException:
             self.close()
-            raise Unrecognised(f"{path}: written by a newer tessellar; update this one, or plan again")
+            raise
 
     @classmethod
     def create(cls, path: Path, settings: Mapping[str, Any], rows: Mapping[str, Iterable[Sequence[Any]]]) -> Ledger:
@@ -194,8 +199,8 @@ class Ledger:
 
     def setting(self, name: str) -> Any:
         """One of the settings that the survey was planned with."""
-        found = self._connection.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
-        return json.loads(found[0]) if found else None
+        found = self.select("SELECT value FROM setting WHERE name = ?", name)
+        return json.loads(found[0][0]) if found else None
 
     def fields(self) -> list[FieldRow]:
         """All fields, in the order of their ids."""
@@ -252,33 +257,46 @@ class Ledger:
             if state == WAITING:
                 connection.execute("UPDATE task SET tries = 0 WHERE state = ?", (WAITING,))
 
-    def sightings(self, method: str) -> Iterator[Sighting]:
-        """All stars that a method measured, for `skipped_by`."""
-        shared: dict[int, list[int]] = {}
-        for priority, tic in self.select("SELECT priority, tic FROM sharing WHERE method = ?", method):
-            shared.setdefault(priority, []).append(tic)
+    def sightings(self) -> Iterator[Sighting]:
+        """All stars that were measured in masks, by whatever method, for `skipped_by`."""
+        shared: dict[tuple[int, str], list[int]] = {}
+        for priority, method, tic in self.select("SELECT priority, method, tic FROM sharing"):
+            shared.setdefault((priority, method), []).append(tic)
         rows = self.select(
-            "SELECT priority, tic, tmag, field, status FROM outcome JOIN target USING (priority) "
-            "WHERE outcome.method = ?",
-            method,
+            "SELECT priority, outcome.method, tic, tmag, field, status FROM outcome JOIN target USING (priority) "
+            f"WHERE outcome.method NOT IN ({_marks(SEPARATING)})",
+            *SEPARATING,
         )
-        for priority, tic, tmag, field, status in rows:
+        for priority, method, tic, tmag, field, status in rows:
             bright = float("nan") if tmag is None else tmag
-            yield Sighting(priority, tic, bright, field, STATUS(status), tuple(shared.get(priority, ())))
+            yield Sighting(priority, tic, bright, field, STATUS(status), tuple(shared.get((priority, method), ())))
 
-    def skip(self, skipped: Mapping[str, Mapping[int, int]]) -> None:
-        """Write down who is skipped for whom, by method, in place of what was written down before."""
+    def skip(self, skipped: Mapping[int, int]) -> None:
+        """Write down who is skipped for whom, in place of what was written down before.
+
+        It is about all light curves of a star but those by methods that separate its light from that of others.
+        """
+        query = (
+            "INSERT INTO skipped SELECT priority, method, ? FROM outcome WHERE priority = ? AND status IN (?, ?) "
+            f"AND method NOT IN ({_marks(SEPARATING)})"
+        )
         with self._writing() as connection:
             connection.execute("DELETE FROM skipped")
             connection.executemany(
-                "INSERT INTO skipped VALUES (?, ?, ?)",
-                ((star, method, by) for method, pairs in skipped.items() for star, by in pairs.items()),
+                query, ((by, star, int(STATUS.OK), int(STATUS.WARNING), *SEPARATING) for star, by in skipped.items())
             )
 
     def select(self, query: str, *values: Any) -> list[Any]:
         """Ask the ledger in SQL."""
         with self._translated():
             return self._connection.execute(query, values).fetchall()
+
+    def _version(self) -> Any:
+        """What the file says of itself; None where it is another kind of database."""
+        try:
+            return self.setting("version")
+        except (sqlite3.OperationalError, ValueError, TypeError):
+            return None
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -295,11 +313,19 @@ def _task(number: int, field: int, first: int | None, last: int | None, *rest: A
     return TaskRow(number, field, None if first is None or last is None else (first, last), *rest)
 
 
+def _marks(values: Collection[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=60.0)
-    # A rollback journal works on network file systems too; there is one writer, with a few transactions a minute.
-    connection.execute("PRAGMA journal_mode = DELETE")
-    connection.execute("PRAGMA synchronous = FULL")
+    connection = sqlite3.connect(path, timeout=_PATIENCE)
+    try:
+        # A rollback journal works on network file systems too; there is one writer, with a few transactions a minute.
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -323,6 +349,9 @@ def _translated(path: Path) -> Iterator[None]:
             raise NoSpace(f"{path}: no space left; what was done is kept: free some and run again") from error
         if "readonly" in text or "unable to open" in text:
             raise NoPermission(f"{path}: may not be written ({text})") from error
+        if "locked" in text or "busy" in text:
+            told = f"another program has held it for {_PATIENCE:.0f} s ({text}); close it, and try again"
+            raise StoreError(f"{path}: {told}") from error
         if isinstance(error, sqlite3.OperationalError):
             raise
         raise Corrupt(f"{path}: the ledger of the survey is damaged ({text}); plan again with --overwrite") from error

@@ -149,8 +149,7 @@ def _work_through(work: _Run, make: Callable[[], Executor]) -> None:
 
 def decide_skips(ledger: Ledger) -> None:
     """Write down which stars are skipped, from all outcomes that there are."""
-    methods = [name for (name,) in ledger.select("SELECT DISTINCT method FROM sharing")]
-    ledger.skip({method: skipped_by(ledger.sightings(method)) for method in methods})
+    ledger.skip(skipped_by(ledger.sightings()))
 
 
 def status_counts(ledger: Ledger) -> dict[str, int]:

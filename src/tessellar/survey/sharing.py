@@ -13,10 +13,14 @@ from dataclasses import dataclass
 
 from tessellar.photometry.status import STATUS
 
+#: Methods that separate a star's light from that of others, by fits of the pixel response: where the light of a star
+#: is in another one's mask, what they give is its own all the same, and is not skipped.
+SEPARATING = ("linpsf", "psf")
+
 
 @dataclass(frozen=True)
 class Sighting:
-    """A star that was measured.
+    """A star that was measured, by one method; a star may be sighted by several.
 
     Attributes
     ----------
@@ -48,7 +52,7 @@ def skipped_by(sightings: Iterable[Sighting]) -> dict[int, int]:
     Parameters
     ----------
     sightings : iterable of Sighting
-        In any order.
+        In any order, of all methods that sum light in masks: an aperture may lie in the halo of a brighter star.
 
     Returns
     -------
