@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from tessellar.photometry.engine.reading import read_rows
 from tessellar.photometry.engine.solving import flux_errors, solve
 from tessellar.photometry.engine.system import Stars, System, build_system
 from tessellar.photometry.merit.metrics import METRICS, Sample
+from tessellar.photometry.status import STATUS
 from tessellar.pixels import PreparedField, add_stars
 from tessellar.pixels.response import box_corners
 from tests.photometry.fieldsky import small_field
@@ -361,6 +363,77 @@ def test_dark_frames_have_no_flux_and_no_say(tmp_path) -> None:  # type: ignore[
         others = np.arange(120) != 30
         pull = curves.columns["FLUX"] - whole().curves[method].columns["FLUX"]
         assert np.nanmax(np.abs(pull / whole().curves[method].columns["FLUX_ERR"])[stars][:, others]) < 0.1
+
+
+def with_holes(folder: Path, holes: dict[int, np.ndarray]) -> PreparedField:
+    """The small field with pixels (columns, rows: CCD, 1-based) of some frames set to NaN."""
+    sky = small_field()
+    for number, frame in enumerate(sky.field.frames):
+        made = folder / frame.path.name
+        if number not in holes:
+            made.symlink_to(frame.path)
+            continue
+        data = bytearray(frame.path.read_bytes())
+        rows, cols = frame.pixels.shape
+        pixels = np.frombuffer(data, ">f4", rows * cols, frame.pixels.offset).reshape(rows, cols)
+        column, row = holes[number].T
+        pixels[row - sky.field.corner[1], column - sky.field.corner[0]] = np.nan
+        made.write_bytes(bytes(data))
+    return PreparedField(sky.field.path, frames=folder)
+
+
+def square(place: tuple[int, int], reach: int) -> np.ndarray:
+    """Columns and rows of the pixels about one, so far."""
+    away = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1).T
+    return np.asarray(place) + away
+
+
+def test_a_star_without_pixels_has_no_light_curve(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """Not the catalogue's flux as one that never changes."""
+    curves = whole().curves["linpsf"]
+    star = int(inner(whole(), "linpsf")[20])
+    place = round(curves.table["column"][star]), round(curves.table["row"][star])
+    field = with_holes(tmp_path, dict.fromkeys(range(120), square(place, 7)))
+    band = measure_band(field, (700, 827), tics=curves.tic[[star, star + 1]])
+    for method in ("aperture", "linpsf"):
+        found = band.curves[method]
+        assert found.table["status"].tolist()[0] == STATUS.ERROR
+        assert np.isnan(found.columns["FLUX"][0]).all()
+        assert np.isnan(found.columns["FLUX_ERR"][0]).all()
+        assert (found.columns["PIXEL_QUALITY"][0] & 17 == 17).all()
+        assert np.isfinite(found.columns["FLUX"][1]).any()
+    assert band.curves["linpsf"].table["reasons"][0] == "no usable pixel"
+    assert band.curves["linpsf"].table["prior_weight"][0] == 1
+
+
+def test_missing_pixels_cost_a_star_what_they_cost_it_alone(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    curves = whole().curves["linpsf"]
+    stars = inner(whole(), "linpsf")
+    star = int(stars[np.argmin(np.abs(curves.table["tmag"][stars] - 10.5))])
+    place = round(curves.table["column"][star]), round(curves.table["row"][star])
+    holes = {5 + 3 * number: pixel[None, :] for number, pixel in enumerate(square(place, 1))}
+    holes |= {60: square(place, 1), 70: square(place, 1)[4:6], 80: square(place, 4)[-1:]}
+    field = with_holes(tmp_path, holes)
+    band = measure_band(field, (700, 827), methods=["linpsf"], tics=[curves.tic[star]])
+    alone = measure_in(FieldScene(field), int(curves.tic[star]), method="linpsf")
+    flux, error = (band.curves["linpsf"].columns[name][0] for name in ("FLUX", "FLUX_ERR"))
+    np.testing.assert_array_equal(np.isnan(flux), np.isnan(alone.columns["FLUX"]))
+    known = [frame for frame in holes if np.isfinite(flux[frame])]
+    np.testing.assert_allclose(error[known], alone.columns["FLUX_ERR"][known], rtol=0.01)
+    assert np.nanmax(np.abs(flux - alone.columns["FLUX"]) / error) < 0.5
+    assert 0 < len(known) < len(holes)
+
+
+def test_stars_of_a_field_without_good_frames_are_told_one_by_one() -> None:
+    field = PreparedField(small_field().field.path)
+    # What is cached of the file is taken from here.
+    vars(field)["quality"] = np.full(len(field), 128, np.int32)
+    band = measure_band(field, (700, 760), limit=12.0, quality=128)
+    for method in ("aperture", "linpsf"):
+        table = band.curves[method].table
+        assert set(table["reasons"]) == {"no good cadence"}, method
+        assert (table["n_good"] == 0).all()
+        assert np.isin(table["status"], [STATUS.ERROR, STATUS.SKIPPED]).all()
 
 
 def test_bulk_metrics_are_those_of_single_stars() -> None:

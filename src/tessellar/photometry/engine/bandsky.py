@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.photometry.apertures.choosing import PRESENT
 from tessellar.photometry.engine.light import LightNoise, light_noise, mean_sky
 from tessellar.photometry.fitting.starfit import saturated_pixels
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Float = NDArray[np.float32]
-
-# Part of the good cadences in which a pixel must have a value to be used (as in `photometry.choosing`).
-PRESENT = 0.95
 
 
 @dataclass(frozen=True, eq=False)

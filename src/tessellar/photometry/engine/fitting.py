@@ -20,6 +20,8 @@ from tessellar.photometry.engine.mending import Gaps, mend
 from tessellar.photometry.engine.solving import flux_errors, solve
 from tessellar.photometry.engine.system import Stars, System, build_system
 from tessellar.photometry.engine.workers import Workers, parts
+from tessellar.photometry.fitting.fitresult import LITTLE_LIGHT, MUCH_PRIOR
+from tessellar.photometry.fitting.starfit import CORE
 from tessellar.photometry.status import STATUS, PixelQuality
 from tessellar.pixels.movement import mapped
 from tessellar.pixels.response import add_stars, box_corners
@@ -30,12 +32,10 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Float = NDArray[np.float32]
 
-# A target with a saturated pixel this near, px, is not fitted (as in `photometry.starfit`).
-_CORE = 1.5
 # Frames of a group that lie further apart are solved as several runs.
 _GAP = 32
-_MUCH_PRIOR, _LITTLE_LIGHT = 0.1, 0.8
 _CHUNK = 4096
+_NOTHING = np.uint8(PixelQuality.MISSING_PIXEL | PixelQuality.ALL_MISSING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,12 +147,17 @@ def _fit_run(
     light = sky[:, frames]
     mean = np.nanmean(sky[:, scene.good], axis=1) if scene.good.any() else np.nanmean(sky, axis=1)
     error = flux_errors(system, found, np.where(np.isfinite(light), light, mean[:, None]), mean, wanted)
+    # What nothing was measured of is what was expected, and no light curve.
+    dark = ~system.free[wanted]
+    found[dark] = np.nan
     error[~np.isfinite(found)] = np.nan
     made.flux[:, frames], made.error[:, frames] = found, error
+    made.bits[np.ix_(dark, frames)] |= _NOTHING
     for frame, share in shares.items():
         # With less of its information a star's flux is less certain by the root of it.
         made.error[:, frame] /= np.sqrt(np.maximum(share, 0.01))
         made.bits[share < 1 - 1e-6, frame] |= np.uint8(PixelQuality.MISSING_PIXEL)
+        made.bits[share <= 0, frame] |= np.uint8(PixelQuality.ALL_MISSING)
 
 
 def _curves(
@@ -169,9 +174,7 @@ def _curves(
     area, contamination, inside = _shape_of(scene, weights)
     for values in (made.flux, made.error):
         values[saturated] = np.nan
-    made.bits[~scene.window.exposed[None, :] & np.ones((len(saturated), 1), bool)] |= np.uint8(
-        PixelQuality.MISSING_PIXEL | PixelQuality.ALL_MISSING
-    )
+    made.bits[:, ~scene.window.exposed] |= _NOTHING
     moved = scene.moved()
     columns: dict[str, NDArray[Any]] = {
         "FLUX": made.flux,
@@ -184,18 +187,21 @@ def _curves(
     table: dict[str, NDArray[Any]] = {
         name: getattr(stars, name)[scene.wanted] for name in ("ra", "dec", "tmag", "column", "row")
     }
-    prior = system.prior_weight[wanted] if system is not None else np.zeros(len(wanted))
+    prior = system.prior_weight[wanted] if system is not None else np.full(len(wanted), np.nan)
+    dark = ~system.free[wanted] if system is not None else np.zeros(len(wanted), dtype=bool)
     table |= {"prior_weight": prior, "contamination": contamination}
     table |= bulk_metrics(
         field.time - field.timecorr, field.cadenceno, field.cadence, scene.good, made.flux, made.error, workers.each
     )
     for name, place, shift in (("pos_column", stars.column, moved[0]), ("pos_row", stars.row, moved[1])):
-        table[name] = place[scene.wanted] + np.median(shift[:, scene.good], axis=1) if scene.good.any() else place
+        # Without a good cadence it is the place in the reference frame.
+        table[name] = place[scene.wanted] + (np.median(shift[:, scene.good], axis=1) if scene.good.any() else 0.0)
     doubts = {
-        "neighbours too near to be told apart: the flux is in part that of the catalogue": prior > _MUCH_PRIOR,
-        "little of the star's light falls on usable pixels": inside < _LITTLE_LIGHT,
+        "neighbours too near to be told apart: the flux is in part that of the catalogue": prior > MUCH_PRIOR,
+        "little of the star's light falls on usable pixels": inside < LITTLE_LIGHT,
     }
     status, reasons = judge(table, doubts)
+    status[dark], reasons[dark] = STATUS.ERROR, "no usable pixel"
     status[saturated] = STATUS.SKIPPED
     reasons[saturated] = "saturated: measure it with an aperture or its halo"
     table |= {"status": status, "reasons": reasons}
@@ -212,7 +218,7 @@ def _is_saturated(scene: BandSky) -> NDArray[np.bool_]:
     if not rows.size or not len(places):
         return np.zeros(len(places), dtype=bool)
     full = np.column_stack([cols + scene.window.corner[0], rows + scene.window.corner[1]])
-    return np.asarray(cKDTree(full).query(places)[0] < _CORE)
+    return np.asarray(cKDTree(full).query(places)[0] < CORE)
 
 
 def _shape_of(scene: BandSky, weights: Float) -> tuple[Array, Array, Array]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tessellar.photometry.engine.kernels import compiled
 from tessellar.photometry.engine.system import System, Tile, solve_small
+from tessellar.photometry.fitting.fitresult import LEAST_INFORMATION
 from tessellar.pixels.response import box_corners
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 Float = NDArray[np.float32]
 Array = NDArray[np.float64]
-
-#: A star that keeps less of its information than this in a frame has no flux there (as in `photometry.linpsf`).
-LEAST = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +98,13 @@ def mend(
     gone = np.zeros(system.shape, dtype=bool)
     gone.ravel()[missing] = True
     left = np.ones(len(system.stars), dtype=np.float32)
-    _kernel()(gone, system.boxes, system.bottoms, system.lefts, system.reaches, left)
+    _kernel()(gone, system.weights, system.boxes, system.bottoms, system.lefts, system.reaches, left)
     lost = left < 1 - 1e-6
     known = fluxes[:, 0].astype(np.float64)
     for tile in system.tiles:
-        if lost[tile.members].any() and (left[tile.stars] >= LEAST).any():
+        if lost[tile.members].any() and (left[tile.stars] >= LEAST_INFORMATION).any():
             _solve_tile(system, response, tile, pixels, motion, offsets, frame, gone, known, fluxes)
-    fluxes[left < LEAST] = np.nan
+    fluxes[left < LEAST_INFORMATION] = np.nan
     return left
 
 
@@ -204,8 +202,8 @@ def _kernel() -> Any:
     return njit(cache=True, nogil=True)(_left)
 
 
-def _left(gone, boxes, bottoms, lefts, reaches, left):  # type: ignore[no-untyped-def]
-    """Share of each star's squares that is not on missing pixels. Compiled by numba."""
+def _left(gone, weights, boxes, bottoms, lefts, reaches, left):  # type: ignore[no-untyped-def]
+    """Share of each star's information, sum of w P**2, that is not on missing pixels. Compiled by numba."""
     high, wide = gone.shape
     middle = boxes.shape[2] // 2
     for star in range(len(bottoms)):
@@ -213,10 +211,11 @@ def _left(gone, boxes, bottoms, lefts, reaches, left):  # type: ignore[no-untype
         for j in range(middle - reaches[star], middle + reaches[star] + 1):
             for k in range(middle - reaches[star], middle + reaches[star] + 1):
                 r, c = bottoms[star] + j, lefts[star] + k
-                if 0 <= r < high and 0 <= c < wide:
-                    square = boxes[star, 0, j, k] ** 2
-                    total += square
+                if 0 <= r < high and 0 <= c < wide and weights[r, c] > 0:
+                    # Boxes hold w P.
+                    information = boxes[star, 0, j, k] ** 2 / weights[r, c]
+                    total += information
                     if gone[r, c]:
-                        lost += square
+                        lost += information
         if total > 0:
             left[star] = 1.0 - lost / total

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Float = NDArray[np.float32]
+_Places = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 #: Side of a tile, and the rim about it whose stars are solved with it, px.
 TILE, RIM = 16, 14
@@ -83,12 +84,12 @@ class System:
     tiles : tuple of Tile
     noise : array (k, 3)
         Variance of each flux: at the mean light, and what it gains with an e-/s/px of sky and of the star itself.
-    worth : array (k,)
-        Share of a star's information that its pixels hold: 1 where none is masked or outside.
+    weights : float32 array (rows, cols)
+        Of the pixels, (e-/s)**-2; 0 where one is not used.
     precision : array (k,)
         Of the prior on each flux, (e-/s)**-2: 0 for all stars that the pixels can tell from their neighbours.
     prior_weight : array (k,)
-        How much of each flux is the prior's word.
+        How much of each flux is the prior's word: all of it where a star is not free.
     corner : (int, int)
         CCD column and row of the image's first pixel, 1-based.
     shape : (int, int)
@@ -106,7 +107,7 @@ class System:
     free: NDArray[np.bool_]
     tiles: tuple[Tile, ...]
     noise: Array
-    worth: Array
+    weights: Float
     precision: Array
     prior_weight: Array
     corner: tuple[int, int]
@@ -150,68 +151,116 @@ def build_system(
         is more than 3 times what it were alone is held to its flux within a quarter, as in `photometry.linear`.
     threads : int
     """
+    with Workers(threads) as workers:
+        draft = _draw(stars, response, corner, weights, level, expanded, workers)
+        places = _tiles(draft.bottoms + response.reach, draft.lefts + response.reach, draft.free, weights.shape)
+        held = _precision(draft, places, workers) if precision is None else precision
+        draft.matrix[draft.own, 0] += held.astype(np.float32)
+        tiles, prior_weight, noise = _invert(draft, held, places, variance, workers)
+    noise[:, 1:] /= time
+    return System(
+        stars=stars, boxes=draft.boxes, bottoms=draft.bottoms, lefts=draft.lefts, reaches=draft.reaches,
+        indptr=draft.indptr, indices=draft.indices, matrix=draft.matrix, free=draft.free, tiles=tiles, noise=noise,
+        weights=weights, precision=held, prior_weight=prior_weight, corner=corner, shape=weights.shape,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Draft:
+    """A system on its way: stars as drawn, and the normal matrix.
+
+    `own` are the entries of the matrix that are a star's with itself, and `alone` what these were if no pixel were
+    outside the image.
+    """
+
+    stars: Stars
+    drawn: Float
+    boxes: Float
+    bottoms: NDArray[np.int64]
+    lefts: NDArray[np.int64]
+    reaches: NDArray[np.int64]
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    matrix: Float
+    own: NDArray[np.int64]
+    alone: Array
+    free: NDArray[np.bool_]
+
+    def normal(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Float]:
+        """The normal matrix where the stars are drawn."""
+        return self.indptr, self.indices, np.ascontiguousarray(self.matrix[:, 0])
+
+
+def _draw(
+    stars: Stars,
+    response: PixelResponse,
+    corner: tuple[int, int],
+    weights: Float,
+    level: float,
+    expanded: bool,
+    workers: Workers,
+) -> _Draft:
+    """Draw the stars, weigh them, and multiply each with its neighbours."""
     bottoms, lefts = box_corners(stars.column, stars.row, corner, response.reach)
+    rows, columns = bottoms + response.reach, lefts + response.reach
     high, wide = weights.shape
-    side = 2 * response.reach + 1
-    middle_row, middle_column = bottoms + response.reach, lefts + response.reach
-    inside = (middle_row >= 0) & (middle_row < high) & (middle_column >= 0) & (middle_column < wide)
+    inside = (rows >= 0) & (rows < high) & (columns >= 0) & (columns < wide)
+    count, side = len(stars), 2 * response.reach + 1
     reaches = _reaches(stars.flux, level, response.reach)
-    terms = 6 if expanded else 1
-    drawn = np.empty((len(stars), terms, side, side), dtype=np.float32)
-    boxes = np.zeros((len(stars), 3, side, side), dtype=np.float32)
-    whole, alone = np.zeros(len(stars)), np.zeros(len(stars))
+    drawn = np.empty((count, 6 if expanded else 1, side, side), dtype=np.float32)
+    boxes = np.zeros((count, 3, side, side), dtype=np.float32)
+    whole, alone = np.zeros(count), np.zeros(count)
 
-    def draw(part: slice) -> None:
-        drawn[part] = response.boxes(stars.column[part], stars.row[part], 2 if expanded else 0)
-        _kernel("_weigh")(drawn, weights, bottoms, lefts, reaches, part.start, part.stop, boxes, whole, alone)
+    def draw(first: int, last: int) -> None:
+        drawn[first:last] = response.boxes(stars.column[first:last], stars.row[first:last], 2 if expanded else 0)
+        _kernel("_weigh")(drawn, weights, bottoms, lefts, reaches, first, last, boxes, whole, alone)
 
-    indptr, indices = _neighbours(middle_row, middle_column, reaches + response.reach)
+    indptr, indices = _neighbours(rows, columns, reaches + response.reach)
     matrix = np.zeros((len(indices), 12), dtype=np.float32)
     lists = boxes, drawn, bottoms, lefts, reaches, indptr, indices
-    noise, worth = np.zeros((len(stars), 3)), np.zeros(len(stars))
-    with Workers(threads) as workers:
-        workers.each(draw, [(part,) for part in parts(len(stars), _CHUNK)])
-        spans = [(part.start, part.stop) for part in parts(len(stars), _CHUNK)]
-        workers.each(lambda first, last: _kernel("_multiply")(*lists, first, last, matrix), spans)
-        at = np.flatnonzero(indices == np.repeat(np.arange(len(stars)), np.diff(indptr)))
-        own = matrix[at, 0].astype(np.float64)
-        # A star of which no pixel can be used stays what it is expected to be.
-        free = inside & (own > 1e-6 * np.maximum(whole, 1e-30))
-        places = _tiles(middle_row, middle_column, free, weights.shape)
-        if precision is None:
-            normal = indptr, indices, np.ascontiguousarray(matrix[:, 0])
-            inflated = np.zeros(len(stars))
+    spans = [(part.start, part.stop) for part in parts(count, _CHUNK)]
+    workers.each(draw, spans)
+    workers.each(lambda first, last: _kernel("_multiply")(*lists, first, last, matrix), spans)
+    own = np.flatnonzero(indices == np.repeat(np.arange(count), np.diff(indptr)))
+    # A star of which no pixel can be used stays what it is expected to be.
+    free = inside & (matrix[own, 0] > 1e-6 * np.maximum(whole, 1e-30))
+    return _Draft(stars, drawn, boxes, bottoms, lefts, reaches, indptr, indices, matrix, own, alone, free)
 
-            def look(stars_of: NDArray[np.int64], members: NDArray[np.int64]) -> None:
-                rows, inverse = _inverted(stars_of, members, normal)
-                inflated[stars_of] = inverse[np.arange(len(stars_of)), rows]
 
-            workers.each(look, places)
-            blended = free & ~((inflated > 0) & (inflated * alone <= BLENDED**2))
-            wide = PRIOR_WIDTH * np.maximum(np.abs(np.nan_to_num(stars.flux)), 1.0)
-            precision = np.where(blended, 1.0 / wide**2, 0.0)
-        matrix[at, 0] += precision.astype(np.float32)
-        held = indptr, indices, np.ascontiguousarray(matrix[:, 0])
-        tiles: list[Tile] = []
-        prior_weight = np.zeros(len(stars))
+def _precision(draft: _Draft, places: _Places, workers: Workers) -> Array:
+    """Prior on the flux of each star that its neighbours make too uncertain, 0 for the others."""
+    normal = draft.normal()
+    inflated = np.zeros(len(draft.stars))
 
-        def invert(stars_of: NDArray[np.int64], members: NDArray[np.int64]) -> None:
-            rows, inverse = _inverted(stars_of, members, held)
-            prior_weight[stars_of] = inverse[np.arange(len(stars_of)), rows] * precision[stars_of]
-            made = Tile(stars_of, members, inverse.astype(np.float32))
-            _kernel("_spread")(
-                made.inverse, made.stars, made.members, boxes, drawn, bottoms, lefts, reaches, variance, noise
-            )
-            tiles.append(made)
+    def look(own: NDArray[np.int64], members: NDArray[np.int64]) -> None:
+        rows, inverse = _inverted(own, members, normal)
+        inflated[own] = inverse[np.arange(len(own)), rows]
 
-        workers.each(invert, places)
-    noise[:, 1:] /= time
-    np.divide(own, whole, out=worth, where=whole > 0)
-    return System(
-        stars=stars, boxes=boxes, bottoms=bottoms, lefts=lefts, reaches=reaches, indptr=indptr, indices=indices,
-        matrix=matrix, free=free, tiles=tuple(tiles), noise=noise, worth=np.minimum(worth, 1.0), precision=precision,
-        prior_weight=np.clip(prior_weight, 0.0, 1.0), corner=corner, shape=weights.shape,
-    )  # fmt: skip
+    workers.each(look, places)
+    blended = draft.free & ~((inflated > 0) & (inflated * draft.alone <= BLENDED**2))
+    width = PRIOR_WIDTH * np.maximum(np.abs(np.nan_to_num(draft.stars.flux)), 1.0)
+    return np.where(blended, 1.0 / width**2, 0.0)
+
+
+def _invert(
+    draft: _Draft, precision: Array, places: _Places, variance: Float, workers: Workers
+) -> tuple[tuple[Tile, ...], Array, Array]:
+    """The tiles with their inverses; how much of each flux is the prior's; the variance of each, by its terms."""
+    normal = draft.normal()
+    tiles: list[Tile] = []
+    prior_weight = np.where(draft.free, 0.0, 1.0)
+    noise = np.zeros((len(draft.stars), 3))
+    boxes = draft.boxes, draft.drawn, draft.bottoms, draft.lefts, draft.reaches
+
+    def invert(own: NDArray[np.int64], members: NDArray[np.int64]) -> None:
+        rows, inverse = _inverted(own, members, normal)
+        prior_weight[own] = inverse[np.arange(len(own)), rows] * precision[own]
+        made = Tile(own, members, inverse.astype(np.float32))
+        _kernel("_spread")(made.inverse, made.stars, made.members, *boxes, variance, noise)
+        tiles.append(made)
+
+    workers.each(invert, places)
+    return tuple(tiles), np.clip(prior_weight, 0.0, 1.0), noise
 
 
 def _reaches(flux: Array, level: float, most: int) -> NDArray[np.int64]:
@@ -245,7 +294,7 @@ def _neighbours(
 
 def _tiles(
     row: NDArray[np.int64], column: NDArray[np.int64], free: NDArray[np.bool_], shape: tuple[int, int]
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+) -> _Places:
     """Own stars of each tile, and these with those of its rim."""
     across = -(-shape[1] // TILE)
     number = np.where(free, (row // TILE) * across + column // TILE, -1)

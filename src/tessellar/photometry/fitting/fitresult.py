@@ -27,9 +27,8 @@ Array = NDArray[np.float64]
 MASK_SHARE = 0.01
 #: A cadence in which pixels with more than this share of the information are missing has no flux.
 LEAST_INFORMATION = 0.5
-# More of the prior's word, or less of the star's light on the stamp, than this is told as a doubt.
-_MUCH_PRIOR = 0.1
-_LITTLE_LIGHT = 0.8
+#: More of the prior's word, or less of the star's light on usable pixels, than this is told as a doubt.
+MUCH_PRIOR, LITTLE_LIGHT = 0.1, 0.8
 # Pixels that should lie between a star and the border of its stamp: nine tenths of its light are within 3.
 _ROOM = 3
 
@@ -163,7 +162,7 @@ def _background(stamp: Stamp, own: Array, offset: Array) -> Array:
 
 def _doubts(fit: StarFit, own: Array, prior_weight: float) -> list[Finding]:
     found = []
-    if prior_weight > _MUCH_PRIOR:
+    if prior_weight > MUCH_PRIOR:
         found.append(
             Finding(
                 STATUS.WARNING,
@@ -171,7 +170,7 @@ def _doubts(fit: StarFit, own: Array, prior_weight: float) -> list[Finding]:
             )
         )
     inside = float((own * (fit.weights.max(axis=0) > 0)).sum())
-    if inside < _LITTLE_LIGHT:
+    if inside < LITTLE_LIGHT:
         found.append(Finding(STATUS.WARNING, f"only {inside:.0%} of the star's light falls on usable pixels"))
     return found
 

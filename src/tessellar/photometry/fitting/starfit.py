@@ -24,8 +24,8 @@ Array = NDArray[np.float64]
 SATURATED = 90_000.0
 # Pixels above and below a saturated one into which charge may have spilled.
 _SPILL = 2
-# A target with a saturated pixel this near, px, is saturated itself.
-_CORE = 1.5
+#: A target with a saturated pixel this near, px, is saturated itself.
+CORE = 1.5
 
 
 class SaturatedTarget(PhotometryError):
@@ -102,7 +102,7 @@ class StarFit:
         column, row = place_of(stamp, target, stars)
         saturated = saturated_pixels(image + np.nan_to_num(mean_image(stamp.background, good)))
         rows, cols = np.nonzero(saturated)
-        near = np.hypot(cols + stamp.corner[0] - column, rows + stamp.corner[1] - row) < _CORE
+        near = np.hypot(cols + stamp.corner[0] - column, rows + stamp.corner[1] - row) < CORE
         if near.any():
             raise SaturatedTarget(
                 f"{target} is saturated ({image[rows[near], cols[near]].max():,.0f} e-/s in a pixel): "
