@@ -436,6 +436,58 @@ def test_killed_for_real_at_twenty_moments(tmp_path: Path):
     np.testing.assert_array_equal(store.tics("aperture"), undisturbed.tics("aperture"))
 
 
+def test_the_name_of_the_journal_is_on_the_disk_before_a_page_is_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from tessellar.products.transaction import changing
+
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(5000))
+    told: list[str] = []
+    sync, put = os.fsync, os.pwrite
+
+    def name_of(handle: int) -> str:
+        return Path(os.readlink(f"/proc/self/fd/{handle}")).name
+
+    def synced(handle: int) -> None:
+        told.append(f"sync {name_of(handle)}")
+        sync(handle)
+
+    def written(handle: int, data: bytes, at: int) -> int:
+        told.append(f"write {name_of(handle)}, journal {journal_of(path).exists()}")
+        return put(handle, data, at)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "pwrite", written)
+    with changing(path) as change:
+        change.write(b"new")
+    monkeypatch.undo()
+    assert path.read_bytes()[:4] == b"new\0"
+    assert told == [
+        "sync a.bin", "sync .a.bin.journal.part", f"sync {tmp_path.name}", "write a.bin, journal True", "sync a.bin",
+    ]  # fmt: skip
+
+
+def test_a_journal_that_cannot_be_written_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from tessellar.errors import NoSpace
+    from tessellar.products.transaction import changing
+
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(5000))
+    sync = os.fsync
+
+    def synced(handle: int) -> None:
+        if os.readlink(f"/proc/self/fd/{handle}").endswith(".part"):
+            raise OSError(28, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    with pytest.raises(NoSpace), changing(path) as change:
+        change.write(b"new")
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".a.bin.lock", "a.bin"]
+    assert path.read_bytes() == bytes(5000)
+
+
 def test_a_journal_that_is_not_whole_is_told(tmp_path: Path):
     store = new_store(tmp_path / "a.lc.h5")
     fill(store, 0)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tessellar.errors import Corrupt
+from tessellar.errors import Corrupt, NoPermission
 from tessellar.photometry import STATUS
 from tessellar.photometry.engine import BandCurves
 from tessellar.pixels import PreparedField
@@ -66,5 +66,7 @@ def _go_wrong(task: Task) -> None:
         np.ones(1 << 40)
     if how == "corrupt":
         raise Corrupt(f"frame-17.fits: cut short, in task {task.number}")
+    if how == "forbidden":
+        raise NoPermission(f"{task.part}: may not be written")
     if how == "bug":
         raise KeyError("surprise")

@@ -17,9 +17,12 @@ from typing import Any
 
 import pytest
 
-from tessellar.errors import NoSpace, StoreError
+from tessellar.errors import MissingInput, NoPermission, NoSpace, StoreError
 from tessellar.progress import Event
-from tessellar.survey import Ledger, SurveyFolder, run
+from tessellar.survey import Choices, Ledger, SurveyFolder, plan, run
+from tessellar.survey.cluster import Cluster
+from tessellar.survey.running import status_counts
+from tessellar.survey.tasks import Ended
 from tests.survey.conftest import contents
 from tests.survey.fakework import MEASURE
 
@@ -86,6 +89,75 @@ def test_a_second_run_says_so_and_leaves(planned: Path) -> None:
     with SurveyFolder(planned).locked(), pytest.raises(StoreError, match=f"process {os.getpid()} on .* works here"):
         run(planned, workers=1, measure=MEASURE)
     assert not list(SurveyFolder(planned).folder.glob("*.lc.h5"))
+
+
+def test_what_is_planned_while_a_run_waits_for_the_lock_is_what_it_measures(
+    planned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = SurveyFolder.locked
+
+    @contextmanager
+    def late(place: SurveyFolder) -> Iterator[None]:
+        monkeypatch.setattr(SurveyFolder, "locked", locked)
+        plan(planned, choices=Choices(limit=15.0, bright=-5.0, rows=32, sources=("ffi",)), overwrite=True).close()
+        with locked(place):
+            yield
+
+    monkeypatch.setattr(SurveyFolder, "locked", late)
+    finished = run(planned, workers=1, measure=MEASURE)
+    ledger = Ledger(SurveyFolder(planned).ledger)
+    assert [task.state for task in ledger.tasks()] == ["stored"] * 4
+    assert finished.done == 4
+    assert "UNKNOWN" not in status_counts(ledger)
+    ledger.close()
+
+
+def test_where_nothing_is_planned_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match="no survey is planned here"):
+        run(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_worker_that_may_not_write_stops_the_run_and_says_so(planned: Path) -> None:
+    faults(planned, **{"2": {"how": "forbidden"}})
+    with pytest.raises(NoPermission, match="may not be written"):
+        run(planned, workers=1, measure=MEASURE)
+
+
+class Held:
+    """What Dask holds of a task: its status, and what it raises or gives when it is asked."""
+
+    def __init__(self, status: str, error: BaseException | None = None, result: Any = None) -> None:
+        self.status, self._error, self._result = status, error, result
+
+    def exception(self, timeout: float) -> BaseException | None:
+        return self._error
+
+    def result(self, timeout: float) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+@pytest.mark.parametrize(
+    ("held", "how", "said"),
+    [
+        (Held("lost"), "lost", "lost"),
+        (Held("pending"), "lost", "pending"),
+        (Held("cancelled"), "lost", "cancelled"),
+        (Held("finished", TimeoutError("gather")), "lost", "TimeoutError: gather"),
+        (Held("finished", OSError("connection closed")), "lost", "connection closed"),
+        (Held("finished", result=Ended(number=3, how="done")), "done", ""),
+        (Held("error", ImportError("no module")), "failed", "ImportError: no module"),
+    ],
+)
+def test_what_a_cluster_lost_costs_no_try(held: Held, how: str, said: str) -> None:
+    cluster = Cluster.__new__(Cluster)
+    cluster._futures = {3: held}
+    ended = cluster._end(3)
+    assert (ended.number, ended.how) == (3, how)
+    assert said in ended.reason
+    assert "NoneType" not in ended.reason
 
 
 @contextmanager

@@ -10,6 +10,7 @@ put into the file, however often it takes. A reader who finds a journal reads th
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import io
@@ -110,11 +111,17 @@ class Changing(io.RawIOBase):
         body = b"".join(_OFFSET.pack(number * _PAGE) + bytes(page) for number, page in sorted(self._pages.items()))
         record = _MAGIC + _HEAD.pack(self._base, self._size, len(self._pages)) + body
         draft = journal.with_name(f".{journal.name}.part")
-        with draft.open("wb") as stream:
-            stream.write(record + hashlib.sha256(record).digest())
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(journal)
+        try:
+            with draft.open("wb") as stream:
+                stream.write(record + hashlib.sha256(record).digest())
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(journal)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        # The name of the journal has to be on the disk before a page of the file is overwritten.
+        _sync_folder(journal.parent)
         self.apply()
 
     def apply(self) -> None:
@@ -195,6 +202,19 @@ def snapshot(path: Path) -> Changing:
 def journal_of(path: Path) -> Path:
     """Where the journal of a file lies while it is needed."""
     return path.with_name(f"{path.name}.journal")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems have no such thing: their servers do it with each renaming.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
 
 
 def _committed(stream: BinaryIO | io.FileIO) -> int:

@@ -86,16 +86,20 @@ class Cluster:
 
     def _end(self, number: int) -> Ended:
         future = self._futures.pop(number)
-        if future.status == "finished":
-            ended: Ended = future.result()
-            return ended
-        if future.status == "cancelled":
-            return Ended(number=number, how="lost", reason="the cluster lost it")
-        error = future.exception()
+        # What a worker that has died since held is lost, finished or not: it is measured again, at no cost of tries.
+        try:
+            if future.status == "finished":
+                ended: Ended = future.result(timeout=_PATIENCE)
+                return ended
+            error = future.exception(timeout=_PATIENCE) if future.status == "error" else None
+        except Exception as lost:  # noqa: BLE001  the cluster's own troubles, of many kinds; `_look` tells if it is gone
+            return Ended(number=number, how="lost", reason=f"the cluster lost it ({_described(lost)})")
+        if error is None:
+            return Ended(number=number, how="lost", reason=f"the cluster lost it ({future.status})")
         if type(error).__name__ == "KilledWorker":
             reason = f"its workers died, {error.allowed_failures + 1} times ({error.last_worker.address} last)"
             return Ended(number=number, how="killed", reason=reason)
-        return Ended(number=number, how="failed", reason=f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return Ended(number=number, how="failed", reason=_described(error))
 
     def _look(self) -> None:
         """Count the cluster's threads, and notice that its scheduler is gone."""
@@ -111,3 +115,7 @@ class Cluster:
                     f"the Dask scheduler at {self._address} is gone; what was done is kept: run again to go on",
                     url=self._address,
                 ) from error
+
+
+def _described(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")

@@ -81,7 +81,7 @@ CREATE TABLE sharing (                          -- stars in the mask of others
 CREATE TABLE skipped (                          -- the brightest of those that share a mask keeps it
     priority INTEGER NOT NULL, method TEXT NOT NULL, skipped_by INTEGER NOT NULL, PRIMARY KEY (priority, method)
 ) WITHOUT ROWID;
--- One row a target: the outcome that counts. Of several methods that is the one the target needs (table of methods), else
+-- One row a target: the outcome that counts. Of several methods that is the one which a table names for the target, else
 -- the first of the plan's (rank 1) that has one.
 CREATE VIEW result AS
 SELECT target.priority, tic, target.field, source, tmag, path, target.method AS wanted, outcome.method AS method,
@@ -148,8 +148,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.exists():
-            raise MissingInput(f"{path}: no survey is planned here; `tessellar survey plan {path.parent.parent}` does")
+        self.require(path)
         with self._translated():
             self._connection = _connect(path)
         try:
@@ -161,6 +160,12 @@ class Ledger:
         except BaseException:
             self.close()
             raise
+
+    @staticmethod
+    def require(path: Path) -> None:
+        """Say what to do where there is none (`MissingInput`)."""
+        if not path.exists():
+            raise MissingInput(f"{path}: no survey is planned here; `tessellar survey plan {path.parent.parent}` does")
 
     @classmethod
     def create(cls, path: Path, settings: Mapping[str, Any], rows: Mapping[str, Iterable[Sequence[Any]]]) -> Ledger:

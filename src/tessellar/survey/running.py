@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
-from tessellar.errors import InputError, NoSpace
+from tessellar.errors import InputError, NoPermission, NoSpace, StoreError
 from tessellar.photometry.status import STATUS
 from tessellar.progress import Event, Listener, ignore
 from tessellar.survey.folder import SurveyFolder
@@ -27,6 +27,8 @@ from tessellar.survey.workers import Executor, Processes
 TRIES = 3
 # Tries that ended for no fault of the task's: these are not counted.
 _NOBODY = "lost"
+# Endings that no other task is spared.
+_STOPPING: Mapping[str, type[StoreError]] = {"full": NoSpace, "forbidden": NoPermission}
 # Seconds between looks at what has ended.
 _TICK = 0.5
 # Seconds without anybody at work, after which that is said.
@@ -111,7 +113,9 @@ def run(
         raise InputError(f"workers={workers}: one has to work at least")
     place = SurveyFolder(Path(folder).absolute())
     begin = time.monotonic()
-    with closing(Ledger(place.ledger)) as ledger, place.locked():
+    Ledger.require(place.ledger)
+    # Locked first: what `plan --overwrite` put there before is what is measured.
+    with place.locked(), closing(Ledger(place.ledger)) as ledger:
         work = _Run(place, ledger, measure, listener)
         work.take_up(again=again)
         if work.waiting:
@@ -229,7 +233,7 @@ class _Run:
 
         Raises
         ------
-        NoSpace
+        NoSpace, NoPermission
             If a worker could not write.
         """
         number = ended.number
@@ -237,8 +241,8 @@ class _Run:
         if ended.how == "done":
             self._record(number, ended.seconds)
             return
-        if ended.how == "full":
-            raise NoSpace(ended.reason)
+        if ended.how in _STOPPING:
+            raise _STOPPING[ended.how](ended.reason)
         row = self.tasks[number]
         tries = row.tries + (ended.how != _NOBODY)
         aside = tries >= TRIES

@@ -16,7 +16,7 @@ from tessellar.survey.outcomes import Part
 #: What measures a task: ``module:function``, from `Task` to `Part`.
 MEASURE = "tessellar.survey.measuring:measure"
 
-Ending = Literal["done", "failed", "memory", "killed", "full", "lost"]
+Ending = Literal["done", "failed", "memory", "killed", "full", "forbidden", "lost"]
 
 
 class Star(NamedTuple):
@@ -76,7 +76,8 @@ class Ended:
         Of the task.
     how : str
         ``done``: its part is there. ``failed``: it raised. ``memory``: there was not enough memory. ``killed``: the
-        worker died. ``full``: the part could not be written, for want of space or permission. ``lost``: nobody knows.
+        worker died. ``full``, ``forbidden``: the part could not be written, for want of space, or of permission.
+        ``lost``: nobody knows.
     reason : str
         In one line.
     seconds : float
@@ -101,7 +102,7 @@ def perform(task: Task) -> Ended:
     except MemoryError as error:
         return _ended(task, begin, "memory", f"not enough memory ({error})" if str(error) else "not enough memory")
     except (NoSpace, NoPermission) as error:
-        return _ended(task, begin, "full", str(error))
+        return _ended(task, begin, "full" if isinstance(error, NoSpace) else "forbidden", str(error))
     except TessellarError as error:
         return _ended(task, begin, "failed", str(error))
     except OSError as error:
