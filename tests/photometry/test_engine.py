@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -311,6 +312,25 @@ def test_bands_fit_into_the_memory_that_they_are_given() -> None:
     assert [first for first, _ in bands] == [700, *(last + 1 for _, last in bands[:-1])]
     assert bands[-1][1] == 827
     assert band_rows(field) == [(700, 827)]
+    assert len(band_rows(field, memory=1.0)) == 128 // 16
+
+
+def test_the_rim_and_all_stars_count_as_memory() -> None:
+    """2048 x 2048 px, 12,000 frames, 30 stars a row: the rim alone is 3.1 GB, and a row 0.15 GB."""
+
+    class Stars:
+        row = np.repeat(np.arange(1, 2049), 30).astype(float)
+
+    class Whole:
+        corner, shape, stars = (45, 1), (2048, 2048), Stars
+
+        def __len__(self) -> int:
+            return 12_000
+
+    whole_field: Any = Whole()
+    most = max(last - first + 1 for first, last in band_rows(whole_field, memory=16e9))
+    assert 60 < most < 90
+    assert max(last - first + 1 for first, last in band_rows(whole_field, memory=3e9)) == 16
 
 
 def test_masks_come_as_stores_keep_them() -> None:

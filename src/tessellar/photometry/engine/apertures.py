@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 Float = NDArray[np.float32]
 
-# Stars that are summed at a time, and that a thread takes at a time.
-_CHUNK, _SHARE = 4096, 256
+# Stars that are worked on at a time, values that are summed at a time, and stars that a thread takes at a time.
+_CHUNK, _VALUES, _SHARE = 4096, 1 << 23, 256
 
 
 def measure_apertures(scene: BandSky, workers: Workers) -> BandCurves:
@@ -43,8 +43,9 @@ def measure_apertures(scene: BandSky, workers: Workers) -> BandCurves:
     }
     columns |= {name: np.empty((count, frames)) for name in ("MOM_CENTR1", "MOM_CENTR2")}
     columns["PIXEL_QUALITY"] = np.zeros((count, frames), dtype=np.uint8)
-    sums = np.empty((len(SUMS), min(_CHUNK, count), frames), dtype=np.float32)
-    for part in parts(count, _CHUNK):
+    size = at_a_time(frames)
+    sums = np.empty((len(SUMS), min(size, count), frames), dtype=np.float32)
+    for part in parts(count, size):
         _measure_some(scene, found, part, column[part], row[part], sums, columns, workers)
     stars = scene.stars
     table: dict[str, NDArray[Any]] = {
@@ -65,6 +66,11 @@ def measure_apertures(scene: BandSky, workers: Workers) -> BandCurves:
     table["status"], table["reasons"] = judge(table, doubts)
     tic = stars.tic[scene.wanted]
     return BandCurves(tic=tic, columns=MappingProxyType(columns), table=MappingProxyType(table), apertures=found)
+
+
+def at_a_time(frames: int) -> int:
+    """Stars whose sums are in memory together: some 300 MB, however many frames there are."""
+    return int(np.clip(_VALUES // max(frames, 1), _SHARE, _CHUNK))
 
 
 def apertures_of(scene: BandSky) -> Apertures:

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import InputError
 from tessellar.mission.flags import DEFAULT_MASK, good
-from tessellar.photometry.engine.apertures import measure_apertures
+from tessellar.photometry.engine.apertures import at_a_time, measure_apertures
 from tessellar.photometry.engine.band import Band, BandCurves
 from tessellar.photometry.engine.bandsky import BandSky
 from tessellar.photometry.engine.fitting import fit_stars
+from tessellar.photometry.engine.kernels import SUMS
 from tessellar.photometry.engine.reading import read_rows
 from tessellar.photometry.engine.workers import Workers
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 #: Rows about a band that are read with it, so that its stars have all their neighbours.
 HALO = 16
 METHODS = ("aperture", "linpsf")
-# What is in memory at a time besides the pixels: columns of each method and what a fit works on, by star and cadence.
-_BYTES_A_STAR = 60
+# Bytes of each cadence: a pixel; a measured star (columns of both methods, and what they are made from); a star of the
+# rim, of which there is the flux only; a star that is being summed.
+_PIXEL, _STAR, _NEIGHBOUR, _SUMMED = 4, 130, 8, 4 * len(SUMS)
 
 
 def measure_band(
@@ -136,6 +138,10 @@ def _wanted(
 def band_rows(field: PreparedField, memory: float = 3.0e9) -> list[tuple[int, int]]:
     """Rows (first, last) of bands that each take about so many bytes of memory, and together hold the whole field.
 
+    Pixels of the band and of the rim that is read about it, light curves of its stars by both methods, and what these
+    are made from are counted, in all cadences; the band with most stars is the one that has to fit. Bands of fewer than
+    16 rows would be all but rim: they are made no narrower, whatever the memory.
+
     Parameters
     ----------
     field : PreparedField
@@ -147,10 +153,23 @@ def band_rows(field: PreparedField, memory: float = 3.0e9) -> list[tuple[int, in
     >>> band_rows(field, memory=3e9)  # doctest: +SKIP
     [(1, 171), (172, 342), ...]
     """
+    (_, bottom), (high, _) = field.corner, field.shape
+    for number in range(1, max(high // HALO, 1) + 1):
+        edges = np.linspace(bottom, bottom + high, number + 1).round().astype(int)
+        bands = [(int(begin), int(end) - 1) for begin, end in pairwise(edges)]
+        if max(_bytes_of(field, bands)) <= memory:
+            break
+    return bands
+
+
+def _bytes_of(field: PreparedField, bands: list[tuple[int, int]]) -> list[float]:
+    """Memory that bands take, all their stars wanted."""
     (_, bottom), (high, wide) = field.corner, field.shape
-    stars = 0 if field.stars is None else len(field.stars)
-    a_row = len(field) * (4.0 * wide + _BYTES_A_STAR * stars / high)
-    most = max(int(memory / a_row) - 2 * HALO, HALO)
-    number = -(-high // most)
-    edges = np.linspace(bottom, bottom + high, number + 1).round().astype(int)
-    return [(int(begin), int(end) - 1) for begin, end in pairwise(edges)]
+    stars = np.zeros(0) if field.stars is None else np.sort(np.floor(field.stars.row + 0.5))
+    taken = []
+    for first, last in bands:
+        around = max(first - HALO, bottom), min(last + HALO, bottom + high - 1)
+        own, near = (int(np.diff(np.searchsorted(stars, [a, b + 1]))[0]) for a, b in ((first, last), around))
+        each = _PIXEL * wide * (around[1] - around[0] + 1) + _STAR * own + _NEIGHBOUR * (near - own)
+        taken.append(float(len(field)) * (each + _SUMMED * min(own, at_a_time(len(field)))))
+    return taken
