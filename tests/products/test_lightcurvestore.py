@@ -447,7 +447,7 @@ def test_the_name_of_the_journal_is_on_the_disk_before_a_page_is_overwritten(
     sync, put = os.fsync, os.pwrite
 
     def name_of(handle: int) -> str:
-        return Path(os.readlink(f"/proc/self/fd/{handle}")).name
+        return Path(f"/proc/self/fd/{handle}").readlink().name
 
     def synced(handle: int) -> None:
         told.append(f"sync {name_of(handle)}")
@@ -477,7 +477,7 @@ def test_a_journal_that_cannot_be_written_leaves_no_draft(tmp_path: Path, monkey
     sync = os.fsync
 
     def synced(handle: int) -> None:
-        if os.readlink(f"/proc/self/fd/{handle}").endswith(".part"):
+        if Path(f"/proc/self/fd/{handle}").readlink().name.endswith(".part"):
             raise OSError(28, "No space left on device")
         sync(handle)
 

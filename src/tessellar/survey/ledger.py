@@ -81,8 +81,8 @@ CREATE TABLE sharing (                          -- stars in the mask of others
 CREATE TABLE skipped (                          -- the brightest of those that share a mask keeps it
     priority INTEGER NOT NULL, method TEXT NOT NULL, skipped_by INTEGER NOT NULL, PRIMARY KEY (priority, method)
 ) WITHOUT ROWID;
--- One row a target: the outcome that counts. Of several methods that is the one which a table names for the target, else
--- the first of the plan's (rank 1) that has one.
+-- One row a target: the outcome that counts. Of several methods that is the one which a table names for it, else the
+-- first of the plan's (rank 1) that has one.
 CREATE VIEW result AS
 SELECT target.priority, tic, target.field, source, tmag, path, target.method AS wanted, outcome.method AS method,
     CASE WHEN skipped_by IS NOT NULL THEN {int(STATUS.SKIPPED)} WHEN outcome.status IS NOT NULL THEN outcome.status
