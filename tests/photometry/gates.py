@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from tessellar.photometry.merit.noise import light_variance
 from tessellar.pixels import PixelResponse
 from tessellar.simulate import FrameTruth
-from tessellar.simulate.frames.responses import WING_SHARE, wing_kernel
+from tessellar.simulate.frames.responses import WING_REACH, WING_SHARE, wing_kernel
 
 Array = NDArray[np.float64]
 
 #: Share of a simulated star's light within its response; the rest is its halo.
 CORE = 1 - WING_SHARE
+#: Share of its light within 13 x 13 px, halo included: what a response that was estimated from frames stands for.
+BOXED = CORE + WING_SHARE * float(wing_kernel()[WING_REACH - 6 : WING_REACH + 7, WING_REACH - 6 : WING_REACH + 7].sum())
 
 
 def scatter(values: Array) -> float:

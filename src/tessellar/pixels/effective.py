@@ -49,7 +49,8 @@ _MISFIT = 0.01
 class EffectivePSF(GriddedResponse):
     """A pixel response estimated from an image, per region; drawn as the mission's is.
 
-    `estimate_response` makes it.
+    It is normalised to all light above the sky within 13 x 13 px of the star, as the mission's files are: where a star
+    has a halo, the part of it that lies in that box is counted. `estimate_response` makes it.
     """
 
 
