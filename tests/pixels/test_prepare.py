@@ -447,6 +447,24 @@ def test_what_is_no_prepared_field_is_not_taken_for_one(tmp_path: Path, field: P
         PreparedField(other)
 
 
+@pytest.mark.parametrize("first", [0.02, 0.2, 0.5])
+def test_a_file_with_spoiled_data_is_named_with_what_to_do(tmp_path: Path, field: PreparedField, first: float) -> None:
+    whole = field.path.read_bytes()
+    begin = int(first * len(whole))
+    path = tmp_path / "spoiled.h5"
+    noise = np.random.default_rng(0).integers(0, 256, len(whole) - begin, dtype=np.uint8).tobytes()
+    path.write_bytes(whole[:begin] + noise)
+    with pytest.raises(Corrupt, match=r"spoiled\.h5: .*; prepare again"):
+        _read_all(path)
+
+
+def _read_all(path: Path) -> None:
+    spoiled = PreparedField(path)
+    assert spoiled.stars is not None
+    assert np.isfinite(spoiled.mean_image).any()
+    spoiled.window()
+
+
 def test_mars_and_the_earth_are_excluded(tmp_path: Path) -> None:
     mars = Field(1, 1, 4)
     cube = np.random.default_rng(3).normal(100, 2, (4, 64, 64)).astype("f4")

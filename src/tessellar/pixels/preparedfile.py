@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.errors import Corrupt, InputError, MissingInput, Unrecognised
+from tessellar.errors import Corrupt, InputError, MissingInput, TessellarError, Unrecognised
 from tessellar.mission.barycentre import SpacecraftPosition
 from tessellar.mission.tangent import Plane
 from tessellar.pixels.badtimes import BadTime
@@ -155,7 +156,7 @@ class PreparedFile:
         self.path = path
         if not path.exists():
             raise MissingInput(f"{path}: no such file")
-        with self._open() as file:
+        with self._reading() as file:
             if file.attrs.get("format") != FORMAT:
                 raise Unrecognised(f"{path}: HDF5, but not a prepared field of tessellar")
             if file.attrs["format_version"] > VERSION:
@@ -181,7 +182,7 @@ class PreparedFile:
 
     def array(self, name: str) -> NDArray[Any]:
         """One array of the file, read-only; `InputError` where the field was prepared without it."""
-        with self._open() as file:
+        with self._reading() as file:
             if name not in file:
                 raise InputError(f"{self.path.name} has no {name}: it was prepared without")
             values: NDArray[Any] = file[name].asstr()[()] if _is_text(file[name]) else file[name][()]
@@ -190,13 +191,13 @@ class PreparedFile:
 
     def arrays(self, group: str) -> dict[str, NDArray[Any]]:
         """All arrays of a group, by name; none where there is no such group."""
-        with self._open() as file:
+        with self._reading() as file:
             names = [name for name in file[group] if hasattr(file[group][name], "shape")] if group in file else []
         return {name: self.array(f"{group}/{name}") for name in names}
 
     def attribute(self, group: str, name: str) -> Any:
         """One attribute of a group."""
-        with self._open() as file:
+        with self._reading() as file:
             return file[group].attrs[name]
 
     def frames(self, folder: Path | None = None) -> list[Frame]:
@@ -229,14 +230,14 @@ class PreparedFile:
 
     def plane(self, index: int) -> Plane:
         """Projection of one frame."""
-        with self._open() as file:
+        with self._reading() as file:
             parts = {name: file[f"wcs/{name}"][index] for name in _PLANE}
         pairs = {name: (float(parts[name][0]), float(parts[name][1])) for name in ("crval", "crpix", "sip_crpix")}
         return Plane(cd=parts["cd"], a=parts["a"], b=parts["b"], **pairs)
 
     def has(self, name: str) -> bool:
         """Whether the file has an array or group of that name."""
-        with self._open() as file:
+        with self._reading() as file:
             return name in file
 
     def responses(self) -> tuple[GriddedResponse, ...]:
@@ -244,7 +245,7 @@ class PreparedFile:
         return tuple(GriddedResponse(**self.arrays(f"responses/{number}")) for number in self._known_responses())
 
     def _known_responses(self) -> list[str]:
-        with self._open() as file:
+        with self._reading() as file:
             return sorted(file["responses"], key=int) if "responses" in file else []
 
     def response(self, segment: int) -> GriddedResponse:
@@ -268,13 +269,23 @@ class PreparedFile:
         columns = [table[each.name].tolist() for each in fields(BadTime)] if table else []
         return [BadTime(*row) for row in zip(*columns, strict=True)]
 
-    def _open(self) -> Any:
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        """Open the file; `Corrupt`, with its name, where HDF5 cannot make out what is in it."""
         import h5py
 
         try:
-            return h5py.File(self.path, "r")
+            file = h5py.File(self.path, "r")
         except OSError as error:
             raise Corrupt(f"{self.path}: cannot be read as HDF5 ({error}); prepare again") from error
+        with file:
+            try:
+                yield file
+            except TessellarError:
+                raise
+            # h5py raises any of these, by where in the file the damage is.
+            except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+                raise Corrupt(f"{self.path}: damaged ({error}); prepare again") from error
 
 
 def h5_text() -> Any:
