@@ -27,6 +27,8 @@ BEST = "auto"
 _OF_STORE = ("TIME", "CADENCENO")
 # In frames also these: they follow from the star's place, and from the frames.
 _OF_FRAMES = (*_OF_STORE, "TIMECORR", "QUALITY", "POS_CORR1", "POS_CORR2")
+# Side of the box that is shown of a star that no mask was made for, px.
+_BOX = 11
 _NO_METRICS = (math.nan,) * len(METRIC_NAMES)
 
 
@@ -85,8 +87,8 @@ def part_of_band(
                     outcomes.append(Outcome(priority[tic], method, status, reasons[place], tuple(metrics[place])))
             bright = np.isin(found.tic, np.array(list(priority), dtype=np.int64))
             bright &= np.isin(table["status"], [STATUS.OK, STATUS.WARNING])
-            places = _on_sky(stars, found.tic)
-            kept[method] = _chosen(found, bright, {**places, "reasons": np.array(reasons, dtype=np.str_)})
+            more = {**_on_sky(stars, found.tic), **_masks(found, stars), "reasons": np.array(reasons, dtype=np.str_)}
+            kept[method] = _chosen(found, bright, more)
         lost = f"the {method} method gave nothing for this star"
         outcomes += [
             Outcome(star.priority, method, STATUS.ERROR, lost, _NO_METRICS) for star in wanted if star.tic not in known
@@ -104,6 +106,18 @@ def _on_sky(stars: StarField, tics: NDArray[np.int64]) -> dict[str, NDArray[np.f
     order = np.argsort(stars.tic)
     at = order[np.searchsorted(stars.tic, tics, sorter=order)]
     return {"ra": stars.ra[at], "dec": stars.dec[at]}
+
+
+def _masks(curves: BandCurves, stars: StarField) -> dict[str, NDArray[Any]]:
+    """Pixels that were added up, each star's in a box; without apertures, the box about the star and no pixel in it."""
+    if curves.apertures is not None:
+        boxes = curves.apertures
+        return {"mask": boxes.masks, "mask_column": boxes.left, "mask_row": boxes.bottom}
+    order = np.argsort(stars.tic)
+    at = order[np.searchsorted(stars.tic, curves.tic, sorter=order)]
+    first = {"mask_column": stars.column[at], "mask_row": stars.row[at]}
+    corners = {name: np.floor(place + 0.5).astype(np.int64) - _BOX // 2 for name, place in first.items()}
+    return {"mask": np.zeros((len(curves), _BOX, _BOX), dtype=bool), **corners}
 
 
 def _chosen(curves: BandCurves, which: NDArray[np.bool_], more: Mapping[str, NDArray[Any]]) -> BandCurves:

@@ -26,6 +26,9 @@ from tessellar.survey.outcomes import PartFile
 
 _CARDS = {metric.name: (metric.keyword, metric.comment) for metric in METRICS.values()}
 
+# Of a part's table: the masks of its stars, which go into the images.
+_OF_MASKS = ("mask", "mask_column", "mask_row")
+
 
 @dataclass
 class Storage:
@@ -107,7 +110,7 @@ class Storage:
 
 def _table(curves: BandCurves) -> dict[str, NDArray[Any]]:
     """One value a star; metrics as floats, whoever measured them."""
-    columns = {name: values for name, values in curves.table.items() if np.ndim(values) == 1}
+    columns = {name: values for name, values in curves.table.items() if name not in _OF_MASKS}
     return {name: values.astype(np.float64) if name in METRICS else values for name, values in columns.items()}
 
 
