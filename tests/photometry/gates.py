@@ -7,6 +7,7 @@ that a finite number of cadences brings into a quantile of ratios is taken out.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,6 +127,38 @@ def design_of(
     for each, (x, y) in enumerate(zip(column, row, strict=True)):
         add_stars(design[each], corner, np.array([x]), np.array([y]), np.ones(1), response)
     return design.reshape(len(column), -1)
+
+
+def transit_light(truth: FrameTruth, stars: NDArray[np.int64], depth: float, dips: NDArray[np.int64]) -> Array:
+    """What transits take from the pixels: as the simulator draws the frames with them, less the frames without.
+
+    Parameters
+    ----------
+    truth : FrameTruth
+    stars : int array (m,)
+        Indices of constant stars.
+    depth : float
+        Share of their light.
+    dips : int array (m, k)
+        Frames in which each one is fainter.
+
+    Returns
+    -------
+    array (n, rows, columns)
+        e-/s, negative in transit; nothing of the noise.
+    """
+    kept, series = truth.variables["star"], truth.variables["relative"]
+    without = np.ones((len(stars), len(truth)))
+    inside = without.copy()
+    for one, frames in zip(inside, dips, strict=True):
+        one[frames] -= depth
+    change = np.zeros((len(truth), *truth.shape))
+    for sign, own in ((1, inside), (-1, without)):
+        varied = {**truth.variables, "star": np.append(kept, stars), "relative": np.concatenate([series, own])}
+        drawn = dataclasses.replace(truth, variables=varied)
+        for frame in np.unique(dips):
+            change[frame] += sign * drawn.light(int(frame)).astype(np.float64)
+    return change
 
 
 def read_noise(truth: FrameTruth) -> Array:
