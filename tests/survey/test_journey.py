@@ -14,7 +14,7 @@ import pytest
 
 import tessellar
 from tessellar.photometry import measure_in, open_scene
-from tessellar.survey import Choices, Ledger, SurveyFolder, plan, run, summaries, write_page
+from tessellar.survey import Choices, Ledger, Subset, SurveyFolder, not_exported, plan, run, summaries, write_page
 from tessellar.survey.summary import noise_of
 from tests.photometry.fieldsky import small_field
 from tests.survey.conftest import contents
@@ -115,6 +115,44 @@ def test_the_command_line_tells_all_of_it(surveyed: Path, tmp_path: Path) -> Non
     assert all(9 <= curve.tmag <= 12 and np.isfinite(curve.flux).mean() > 0.8 for curve in curves)
     (metrics,) = ask("export", str(surveyed), "-o", str(tmp_path), "--form", "metrics", "--method", "linpsf")[-1:]
     assert metrics.endswith("s0027-1-1-c0600-ffi-linpsf-metrics.parquet")
+
+
+def test_stars_that_are_not_exported_are_named(surveyed: Path, tmp_path: Path) -> None:
+    ledger = Ledger(SurveyFolder(surveyed).ledger)
+    (known,) = ledger.select("SELECT tic FROM result WHERE source = 'ffi' AND status = 1 LIMIT 1")[0]
+    ledger.close()
+
+    def export(*words: str) -> subprocess.CompletedProcess[str]:
+        command = ["tessellar", "survey", "export", str(surveyed), "-o", str(tmp_path), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    mixed = export("--tic", str(known), "--tic", "12345")
+    assert (mixed.returncode, mixed.stdout) == (1, "")
+    assert f" in {tmp_path}\n" in mixed.stderr
+    assert "tessellar: TIC 12345 is not exported: not in the plan\n" in mixed.stderr
+    faint = not_exported(surveyed, Subset(tics=(known,), faintest=1.0))
+    assert faint[known].startswith("what is asked for does not fit: OK by ")
+    unknown = export("--method", "foo")
+    assert unknown.returncode == 2
+    assert "no photometry method is called 'foo': choose one of aperture, " in unknown.stderr
+    unused = export("--method", "psf")
+    assert unused.returncode == 2
+    assert "no light curve fits" in unused.stderr
+
+
+@pytest.mark.parametrize("words", [("run",), ("status",), ("export", "-o", "out")])
+def test_a_folder_without_a_survey_is_named_as_it_was_given(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder, told in (
+        ("nosuch", "no such folder\n"),
+        ("empty", "no survey is planned here; `tessellar survey plan"),
+    ):
+        done = subprocess.run(
+            ["tessellar", "survey", *words, folder], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"tessellar: {folder}: {told}")
+        assert str(tmp_path) not in done.stderr
 
 
 def test_failures_of_the_command_line_are_one_line(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def command() -> None:
 @click.option(
     "--methods", default="aperture,linpsf", show_default=True, metavar="A,B", help="Of stars measured all at once."
 )
-@click.option("--rows", type=click.IntRange(1), metavar="N", help="CCD rows of a task; by default some 20 s of work.")
+@click.option("--memory", type=float, metavar="GB", help="That a worker will have; by default 3.5.")
+@click.option("--rows", type=click.IntRange(1), metavar="N", help="CCD rows of a task, whatever the memory.")
 @click.option("--prepared", type=_file, multiple=True, help="Of several prepared fields of a CCD, this one.")
 @click.option("--exclude", type=_file, multiple=True, metavar="CSV", help="Targets to leave out: tic,sector,reason.")
 @click.option(
@@ -55,6 +56,7 @@ def plan_command(settings: Globals, /, folder: Path, **options: Any) -> None:
         sources=("ffi", "tpf") if options["source"] == "all" else (options["source"],),
         methods=tuple(each.strip() for each in options["methods"].split(",")),
         rows=options["rows"],
+        **({} if options["memory"] is None else {"memory": round(options["memory"] * 1e9)}),
     )
     with settings.progress() as listener:
         ledger = plan(
@@ -89,12 +91,13 @@ def run_command(
 
     It may be stopped at any time, with Ctrl-C or otherwise, and goes on when it is started again.
     """
-    from tessellar.survey import run
+    from tessellar.survey import SurveyFolder, run
 
     if scheduler is not None and (workers is not None or memory is not None):
         raise click.UsageError("a cluster has its own workers: leave --workers and --memory out")
     if memory is not None and memory < 0.5:
         raise InputError(f"--memory {memory:g}: a worker needs half a gigabyte at least")
+    SurveyFolder(folder).require_plan()
     with settings.progress() as listener:
         try:
             finished = run(
@@ -130,6 +133,7 @@ def status_command(settings: Globals, /, folder: Path, html: bool) -> None:
     from tessellar.survey import Ledger, SurveyFolder, summaries, write_page
 
     place = SurveyFolder(folder)
+    place.require_plan()
     with closing(Ledger(place.ledger)) as ledger:
         found = summaries(ledger)
         tasks = dict(ledger.select("SELECT state, count(*) FROM task GROUP BY state"))
@@ -183,9 +187,9 @@ def _ppm(value: float | None) -> int | None:
     help="FITS files, one Parquet table of light curves a field, or one of metrics.",
 )  # fmt: skip
 @click.pass_obj
-def export_command(settings: Globals, /, folder: Path, out: Path, **options: Any) -> None:
+def export_command(settings: Globals, /, folder: Path, out: Path, **options: Any) -> int:
     """Write light curves that were measured into files, all or some of them."""
-    from tessellar.survey import Subset, export
+    from tessellar.survey import Subset, export, not_exported
     from tessellar.targets import TIC
 
     subset = Subset(
@@ -204,4 +208,8 @@ def export_command(settings: Globals, /, folder: Path, out: Path, **options: Any
     if settings.json:
         print_json(paths)
     elif not settings.quiet:
-        click.echo(f"{len(paths)} files in {out}", err=True)
+        click.echo(f"{len(paths)} file{'' if len(paths) == 1 else 's'} in {out}", err=True)
+    missing = not_exported(folder, subset)
+    for tic, reason in missing.items():
+        click.echo(f"tessellar: TIC {tic} is not exported: {reason}", err=True)
+    return ROWS_FAILED if missing else DONE

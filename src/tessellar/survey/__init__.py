@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tessellar.survey.exporting import Subset, export
+    from tessellar.survey.exporting import Subset, export, not_exported
     from tessellar.survey.folder import SurveyFolder
     from tessellar.survey.ledger import Ledger
     from tessellar.survey.pages import write_page
@@ -23,6 +23,7 @@ _WHERE = {
     "SurveyFolder": "folder",
     "describe": "planning",
     "export": "exporting",
+    "not_exported": "exporting",
     "plan": "planning",
     "results": "summary",
     "run": "running",
@@ -39,6 +40,7 @@ __all__ = [
     "SurveyFolder",
     "describe",
     "export",
+    "not_exported",
     "plan",
     "results",
     "run",

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from tessellar.errors import InputError
+from tessellar.photometry import get_method
 from tessellar.photometry.status import STATUS
 from tessellar.progress import Event, Listener, ignore
 from tessellar.survey.folder import SurveyFolder
@@ -44,6 +45,8 @@ class Subset:
         unknown = sorted(set(self.status) - set(STATUS.__members__))
         if unknown:
             raise InputError(f"no STATUS is called {', '.join(unknown)}: choose of {', '.join(STATUS.__members__)}")
+        for method in self.methods:
+            get_method(method)
 
     def of(self, ledger: Ledger, field: FieldRow) -> dict[str, list[int]]:
         """TIC ids of the stars of a field that are wanted, and have a light curve, by method."""
@@ -108,18 +111,23 @@ def export(
     ------
     InputError
         If the form is not known, or no light curve fits what is asked for.
+    MissingInput
+        If no survey is planned there.
     NoSpace, NoPermission, StoreError
         If a file cannot be written.
     """
     if form not in FORMS:
         raise InputError(f"light curves are not exported as {form!r}: choose of {', '.join(FORMS)}")
     place = SurveyFolder(Path(folder))
+    subset = subset or Subset()
+    place.require_plan()
     with closing(Ledger(place.ledger)) as ledger:
-        chosen = {field: (subset or Subset()).of(ledger, field) for field in ledger.fields()}
-    # Of a survey that runs, what is in the store already.
-    chosen = {field: by for field, by in chosen.items() if by and place.store(field).exists()}
+        chosen = _chosen(place, ledger, subset)
     if not chosen:
-        raise InputError(f"{place.folder}: no light curve fits what is asked for; `survey status` tells what there is")
+        alone = not_exported(folder, subset).get(subset.tics[0]) if len(set(subset.tics)) == 1 else None
+        why = f" (TIC {subset.tics[0]}: {alone})" if alone else ""
+        text = "no light curve fits what is asked for"
+        raise InputError(f"{place.folder}: {text}{why}; `survey status` tells what there is")
     total = sum(len(tics) for by in chosen.values() for tics in by.values())
     done = 0
     for field, by in chosen.items():
@@ -130,18 +138,74 @@ def export(
                 yield path
 
 
+def not_exported(folder: str | PathLike[str], subset: Subset) -> dict[int, str]:
+    """Of the stars that a subset names, those that `export` has no light curve of, and why.
+
+    Parameters
+    ----------
+    folder : path-like
+        As given to `plan`.
+    subset : Subset
+
+    Returns
+    -------
+    dict
+        Reason by TIC id, in the order of the subset; empty if it names no stars.
+
+    Raises
+    ------
+    MissingInput
+        If no survey is planned there.
+    """
+    place = SurveyFolder(Path(folder))
+    place.require_plan()
+    with closing(Ledger(place.ledger)) as ledger:
+        there = {tic for by in _chosen(place, ledger, subset).values() for tics in by.values() for tic in tics}
+        return {tic: _why_not(ledger, tic) for tic in subset.tics if tic not in there}
+
+
+def _why_not(ledger: Ledger, tic: int) -> str:
+    """Why a star has no light curve, or none of the kind that was asked for."""
+    if not ledger.select("SELECT 1 FROM target WHERE tic = ?", tic):
+        left_out = ledger.select("SELECT reason FROM left_out WHERE tic = ?", tic)
+        return f"left out of the plan: {left_out[0][0]}" if left_out else "not in the plan"
+    ended = ledger.select("SELECT status, method, reason FROM result WHERE tic = ? ORDER BY priority", tic)
+    words = []
+    for number, method, reason in ended:
+        status = STATUS(number or 0)
+        name = "not measured yet" if status is STATUS.UNKNOWN else status.name
+        by = f" by {method}" if method and status.has_light_curve else ""
+        words.append(f"{name}{by}" + (f" ({reason})" if reason else ""))
+    return f"what is asked for does not fit: {', '.join(dict.fromkeys(words))}" if words else "not measured yet"
+
+
+def _chosen(place: SurveyFolder, ledger: Ledger, subset: Subset) -> dict[FieldRow, dict[str, list[int]]]:
+    """TIC ids by field and method; of a survey that runs, what is in the store already."""
+    from tessellar.products import LightCurveStore
+
+    chosen: dict[FieldRow, dict[str, list[int]]] = {}
+    for field in ledger.fields():
+        wanted = subset.of(ledger, field)
+        if not wanted or not place.store(field).exists():
+            continue
+        with closing(LightCurveStore(place.store(field))) as store:
+            for method, tics in wanted.items():
+                present = set(store.tics(method).tolist()) if method in store.methods else set()
+                if here := [tic for tic in tics if tic in present]:
+                    chosen.setdefault(field, {})[method] = here
+    return chosen
+
+
 def _exported(
     place: SurveyFolder, field: FieldRow, method: str, tics: list[int], out: Path, form: str
 ) -> Iterator[tuple[Path, int]]:
     from tessellar.products import LightCurveStore, export_fits, export_parquet
 
     with closing(LightCurveStore(place.store(field))) as store:
-        present = set(store.tics(method).tolist()) if method in store.methods else set()
-        here = [tic for tic in tics if tic in present]
         if form == "fits":
-            for path in export_fits(store, out / field.name, method=method, tics=here):
+            for path in export_fits(store, out / field.name, method=method, tics=tics):
                 yield path, 1
-        elif here:
+        else:
             words = f"{field.name}-{method}" + ("-metrics" if form == "metrics" else "")
             path = out / f"{words}.parquet"
-            yield export_parquet(store, path, method=method, light_curves=form == "parquet", tics=here), len(here)
+            yield export_parquet(store, path, method=method, light_curves=form == "parquet", tics=tics), len(tics)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tessellar.errors import StoreError
+from tessellar.errors import MissingInput, StoreError
 from tessellar.products.filing import translated
 from tessellar.survey.ledger import NAME, FieldRow
 
@@ -39,6 +39,20 @@ class SurveyFolder:
     def ledger(self) -> Path:
         """The to-do list, and what came of it."""
         return self.folder / NAME
+
+    def require_plan(self) -> None:
+        """Say what is missing where no survey is planned.
+
+        Raises
+        ------
+        MissingInput
+            If the root, or the to-do list in it, is not there.
+        """
+        if not self.root.is_dir():
+            what = "is a file: give the folder that holds it" if self.root.exists() else "no such folder"
+            raise MissingInput(f"{self.root}: {what}")
+        if not self.ledger.exists():
+            raise MissingInput(f"{self.root}: no survey is planned here; `tessellar survey plan {self.root}` does")
 
     def store(self, field: FieldRow) -> Path:
         """Light curves of a field."""
