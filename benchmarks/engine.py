@@ -7,9 +7,9 @@ star-cadences a second, by the clock and by processor time. Nothing is read from
 
 Aperture photometry (radius 2.5 px, 19.6 px each): photutils, sep, lightkurve, SciPy's sparse matrices, and loops over
 stars and frames as the TASOC pipeline does them (written from its formulas). The engine is there with one sum, and with
-eight: flux, variance, background, light, two moments, missing pixels, brightest pixel; there the backgrounds of all
-masks are computed too. lightkurve makes an object of each light curve; the loop body sums errors, centroid and
-background as well.
+eight: flux, variance, light, two moments, missing pixels and brightest pixel in one sweep over the pixels, and the
+background of the mask by a product of matrices, which counts as well. lightkurve makes an object of each light curve;
+the loop body sums errors, centroid and background too.
 
 Linear PSF: all stars solved in every frame, their images moved to second order. Beside it: least squares frame by
 frame for one stamp with SciPy's LAPACK, a loop over stars with integrals of splines and a pseudo-inverse as the TASOC

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.photometry.merit.cdpp import LOST
-from tessellar.photometry.merit.expected import expected_noise, mask_size_bounds
+from tessellar.photometry.merit.expected import mask_size_bounds
 from tessellar.photometry.status import STATUS
 from tessellar.photometry.target import ZERO_POINT
 from tessellar.survey.ledger import FieldRow, Ledger
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _Floats = NDArray[np.float64]
 
-# Sky and pixels of a star of which neither is known: a dark field, a faint star's mask.
-_SKY, _PIXELS = 100.0, 10.0
 _TEXT = ("source", "method", "reason")
 _BIN = 0.5
 
@@ -91,14 +89,11 @@ def noise_of(table: Table) -> tuple[_Floats, _Floats]:
     """Noise of one hour, measured and expected, ppm.
 
     Measured: CDPP over one hour, as white noise would have it (over 1.168), or else RMSHOUR. Expected: photons and
-    reading (`expected_noise`); for stars whose sky is not known, with 100 e-/s a pixel.
+    reading with the sky, the aperture and the neighbours of each star (NOISEEXP); NaN where its method tells none.
     """
     measured = np.asarray(table["cdpp_1_0"]) / LOST
     measured = np.where(np.isfinite(measured), measured, np.asarray(table["rms_hour"]) * 1e6)
-    pixels = np.where(np.isfinite(table["mask_size"]), table["mask_size"], _PIXELS)
-    computed = expected_noise(np.asarray(table["mean_flux"]), pixels, _SKY)
-    expected = np.asarray(table["noise_expected"])
-    return measured, np.where(np.isfinite(expected), expected, computed)
+    return measured, np.asarray(table["noise_expected"])
 
 
 def by_magnitude(tmag: _Floats, values: Mapping[str, _Floats]) -> Table:

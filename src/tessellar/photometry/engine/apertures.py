@@ -13,10 +13,13 @@ from tessellar.photometry.apertures.optimal import Apertures, choose_apertures
 from tessellar.photometry.apertures.watershed import SATURATED_TMAG
 from tessellar.photometry.engine.band import BandCurves
 from tessellar.photometry.engine.bulk import bulk_metrics
+from tessellar.photometry.engine.hourly import aperture_noise, medians
 from tessellar.photometry.engine.judging import judge
 from tessellar.photometry.engine.kernels import SUMS, compiled
 from tessellar.photometry.engine.light import star_skies
 from tessellar.photometry.engine.workers import Workers, parts
+from tessellar.photometry.fitting.starfit import SATURATED
+from tessellar.photometry.merit.sanity import EDGE_FRACTION
 from tessellar.photometry.status import PixelQuality
 from tessellar.pixels.jumps import blocks_of
 
@@ -27,6 +30,8 @@ Float = NDArray[np.float32]
 
 # Stars that are worked on at a time, values that are summed at a time, and stars that a thread takes at a time.
 _CHUNK, _VALUES, _SHARE = 4096, 1 << 23, 256
+# A pixel that is saturated in more of the good cadences than this is told as a doubt.
+_SATURATED_SHARE = 0.01
 
 
 def measure_apertures(scene: BandSky, workers: Workers) -> BandCurves:
@@ -43,10 +48,11 @@ def measure_apertures(scene: BandSky, workers: Workers) -> BandCurves:
     }
     columns |= {name: np.empty((count, frames)) for name in ("MOM_CENTR1", "MOM_CENTR2")}
     columns["PIXEL_QUALITY"] = np.zeros((count, frames), dtype=np.uint8)
+    more = {name: np.full(count, np.nan) for name in ("edge_flux", "saturated")}
     size = at_a_time(frames)
     sums = np.empty((len(SUMS), min(size, count), frames), dtype=np.float32)
     for part in parts(count, size):
-        _measure_some(scene, found, part, column[part], row[part], sums, columns, workers)
+        _measure_some(scene, found, part, column[part], row[part], sums, columns, more, workers)
     stars = scene.stars
     table: dict[str, NDArray[Any]] = {
         name: getattr(stars, name)[scene.wanted] for name in ("ra", "dec", "tmag", "column", "row")
@@ -57,10 +63,19 @@ def measure_apertures(scene: BandSky, workers: Workers) -> BandCurves:
         field.time - field.timecorr, field.cadenceno, field.cadence, scene.good, columns["FLUX"], columns["FLUX_ERR"],
         workers.each,
     )  # fmt: skip
+    table |= {"background": medians(columns["FLUX_BKG"], scene.good), **more}
+    table["noise_expected"] = aperture_noise(
+        table["tmag"], table["mean_flux"], table["background"], found.size,
+        found.crowdsap, found.flfrcsap, field.cadence,
+    )  # fmt: skip
     for name, source in (("pos_column", "MOM_CENTR1"), ("pos_row", "MOM_CENTR2")):
-        table[name] = _medians(columns[source], scene.good)
+        table[name] = medians(columns[source], scene.good)
     doubts = {
         "saturates and bleeds out of an optimal aperture": table["tmag"] <= SATURATED_TMAG,
+        "a pixel of the aperture is saturated": table["saturated"] > _SATURATED_SHARE,
+        "part of the flux is on the border of the frames: light is lost there": (
+            table["edge_flux"] > EDGE_FRACTION * table["mean_flux"]
+        ),
         "less than half of the light in the aperture is the target's": found.crowdsap < 0.5,
     }
     table["status"], table["reasons"] = judge(table, doubts)
@@ -92,6 +107,7 @@ def _measure_some(
     row: NDArray[np.float64],
     sums: Float,
     columns: dict[str, NDArray[Any]],
+    more: dict[str, NDArray[np.float64]],
     workers: Workers,
 ) -> None:
     window, field = scene.window, scene.field
@@ -107,7 +123,7 @@ def _measure_some(
     spans = [(share.start, share.stop) for share in parts(part.stop - part.start, _SHARE)]
     out = sums[:, : part.stop - part.start]
     workers.each(partial(_sum, arrays, out), spans)
-    flux, variance, _, light, moment_x, moment_y, missing, _ = out
+    flux, variance, light, moment_x, moment_y, missing, peak = out
     size = np.diff(indptr)[:, None]
     gaps = (missing > 0) | (size == 0)
     bits = np.where(gaps, np.uint8(PixelQuality.MISSING_PIXEL), np.uint8(0))
@@ -125,10 +141,25 @@ def _measure_some(
     bits |= np.where(np.isfinite(sky), np.uint8(0), np.uint8(PixelQuality.MISSING_BACKGROUND))
     bits |= _jumps(scene, star, rows, cols, part.stop - part.start)
     columns["PIXEL_QUALITY"][part] = bits
+    more["edge_flux"][part] = _on_border(scene, star, rows, cols, len(size))
+    if scene.good.any():
+        level = peak + sky / np.maximum(size, 1)
+        more["saturated"][part] = (level[:, scene.good] >= SATURATED).mean(axis=1)
 
 
 def _sum(arrays: tuple[Any, ...], out: Float, first: int, last: int) -> None:
     compiled("mask_sums")(*arrays, first, last, out)
+
+
+def _on_border(
+    scene: BandSky, star: NDArray[np.int64], rows: NDArray[np.int64], cols: NDArray[np.int64], count: int
+) -> NDArray[np.float64]:
+    """Mean light of each mask's pixels in the outermost rows and columns of the frames, e-/s."""
+    (left, bottom), (high, wide) = scene.field.corner, scene.field.shape
+    on = (rows == bottom) | (rows == bottom + high - 1) | (cols == left) | (cols == left + wide - 1)
+    column, row = scene.window.corner
+    light = np.nan_to_num(scene.image[rows[on] - row, cols[on] - column])
+    return np.bincount(star[on], light, count).astype(np.float64)
 
 
 def _jumps(
@@ -145,17 +176,3 @@ def _jumps(
     frame, which = np.nonzero(jumped)
     bits[met[which, 0], frame] = np.uint8(PixelQuality.BACKGROUND_JUMP)
     return bits
-
-
-def _medians(values: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Median of each row over the good cadences."""
-    out = np.full(len(values), np.nan)
-    for part in parts(len(values), _CHUNK):
-        some = values[part][:, good]
-        known = np.isfinite(some).any(axis=1)
-        if known.any():
-            broken = ~np.isfinite(some).all(axis=1) & known
-            whole = known & ~broken
-            out[part][whole] = np.median(some[whole], axis=1)
-            out[part][broken] = np.nanmedian(some[broken], axis=1) if broken.any() else np.nan
-    return out

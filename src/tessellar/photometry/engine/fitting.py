@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tessellar.photometry.engine.band import BandCurves
 from tessellar.photometry.engine.bulk import bulk_metrics
 from tessellar.photometry.engine.grouping import Group, group_frames
+from tessellar.photometry.engine.hourly import fit_noise, medians
 from tessellar.photometry.engine.judging import judge
 from tessellar.photometry.engine.kernels import compiled
 from tessellar.photometry.engine.light import star_skies
@@ -193,6 +194,8 @@ def _curves(
     table |= bulk_metrics(
         field.time - field.timecorr, field.cadenceno, field.cadence, scene.good, made.flux, made.error, workers.each
     )
+    table["background"] = medians(columns["FLUX_BKG"], scene.good)
+    table["noise_expected"] = fit_noise(table["mean_flux"], made.error, scene.good, field.cadence)
     for name, place, shift in (("pos_column", stars.column, moved[0]), ("pos_row", stars.row, moved[1])):
         # Without a good cadence it is the place in the reference frame.
         table[name] = place[scene.wanted] + (np.median(shift[:, scene.good], axis=1) if scene.good.any() else 0.0)

@@ -18,7 +18,7 @@ Float = NDArray[np.float32]
 #: Frames that a kernel sums at a time.
 PIECE = 256
 #: Rows of what `mask_sums` gives.
-SUMS = ("flux", "variance", "background", "light", "column", "row", "missing", "peak")
+SUMS = ("flux", "variance", "light", "column", "row", "missing", "peak")
 
 
 @cache
@@ -94,8 +94,8 @@ def mask_sums(pixels, indptr, indices, across, along, sky, read, time, first, la
         Seconds by which light is divided to be variance.
     first, last : int
         Stars to do, the last not included.
-    out : float32 array (8, stars, n)
-        See `SUMS`: sum of the pixels; its variance; background; then of the pixels that are not missing the sum of
+    out : float32 array (7, stars, n)
+        See `SUMS`: sum of the pixels; its variance; then of the pixels that are not missing the sum of
         those above 0, and that times column and row; the number that is missing; the brightest. Where one is missing,
         flux and variance are NaN.
     """
@@ -106,9 +106,9 @@ def mask_sums(pixels, indptr, indices, across, along, sky, read, time, first, la
         for start in range(0, count, 256):
             stop = min(start + 256, count)
             size = stop - start
-            flux, variance, beneath = out[0, star, start:stop], out[1, star, start:stop], out[2, star, start:stop]
-            light, columns, rows = out[3, star, start:stop], out[4, star, start:stop], out[5, star, start:stop]
-            missing, peak = out[6, star, start:stop], out[7, star, start:stop]
+            flux, variance, light = out[0, star, start:stop], out[1, star, start:stop], out[2, star, start:stop]
+            columns, rows = out[3, star, start:stop], out[4, star, start:stop]
+            missing, peak = out[5, star, start:stop], out[6, star, start:stop]
             for t in range(size):
                 flux[t] = light[t] = columns[t] = rows[t] = missing[t] = np.float32(0.0)
                 peak[t] = np.float32(-np.inf)
@@ -129,8 +129,7 @@ def mask_sums(pixels, indptr, indices, across, along, sky, read, time, first, la
             for t in range(size):
                 if missing[t] > 0:
                     flux[t] = np.nan
-                beneath[t] = sky[star, start + t]
-                variance[t] = (max(flux[t] + beneath[t], np.float32(0.0)) + read[star]) * per_time
+                variance[t] = (max(flux[t] + sky[star, start + t], np.float32(0.0)) + read[star]) * per_time
                 if missing[t] > 0:
                     variance[t] = np.nan
 
@@ -148,8 +147,8 @@ def mask_sums_plain(
         there = np.nan_to_num(values)
         light = np.maximum(there, 0.0)
         variance = (np.maximum(flux + sky[star], 0.0) + read[star]) / time
-        out[:7, star] = flux, variance, sky[star], light.sum(0), across[part] @ light, along[part] @ light, missing
-        out[7, star] = there.max(axis=0) if len(there) else -np.inf
+        out[:6, star] = flux, variance, light.sum(0), across[part] @ light, along[part] @ light, missing
+        out[6, star] = there.max(axis=0) if len(there) else -np.inf
 
 
 def projections(pixels, begin, wide, boxes, bottoms, lefts, reaches, offsets, motion, first, last, out):  # type: ignore[no-untyped-def]
