@@ -254,3 +254,25 @@ def _sip() -> dict[str, Any]:
 def _unit_vectors(ra: Array, dec: Array) -> Array:
     ra, dec = np.radians(ra), np.radians(dec)
     return np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+
+
+def nearest_pixel(place: ArrayLike) -> Array:
+    """The pixel of a place: all that ask whose pixel a star lies on ask here, so that none lies between two bands.
+
+    Parameters
+    ----------
+    place : array-like
+        Columns or rows; the middle of a pixel is a whole number.
+
+    Returns
+    -------
+    float64 array
+        Whole numbers; on the border between two pixels the higher one.
+
+    Examples
+    --------
+    >>> from tessellar.mission.ccd import nearest_pixel
+    >>> nearest_pixel([99.4, 99.5, 100.5, 101.5]).tolist()
+    [99.0, 100.0, 101.0, 102.0]
+    """
+    return np.asarray(np.floor(np.asarray(place, dtype=np.float64) + 0.5))

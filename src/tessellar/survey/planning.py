@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tessellar.errors import InputError, MissingInput, ProductError, Unrecognised
-from tessellar.photometry.engine.measuring import METHODS
+from tessellar.mission.ccd import nearest_pixel
+from tessellar.photometry.engine.measuring import METHODS, band_rows, bytes_of_bands
 from tessellar.progress import Event, Listener, ignore
 from tessellar.survey.folder import SurveyFolder
 from tessellar.survey.ledger import FieldRow, Ledger
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
     from tessellar.pixels import PreparedField, StarField
     from tessellar.products import TargetPixelFile
 
-# Pixels times frames of a band: 256 rows of a CCD over 1,300 frames, about 20 s of two cores and 3 GB.
-_BAND = 256 * 2048 * 1300
-# A field is cut into so many bands at least, that all workers have some; but into none of fewer rows than this.
+#: Memory of a worker that bands are cut to: what each of four has on a machine with 16 GB.
+MEMORY = 3_500_000_000
+# What a worker takes before it measures anything, with some room.
+_WORKER = 500_000_000
+# A field is cut into so many bands at least, that all workers have some; but for this into none of fewer rows.
 _BANDS, _ROWS = 8, 64
 # Stars a task where they are measured one by one: from frames, from target pixel files.
 _STARS = {"ffi": 8, "tpf": 24}
@@ -51,7 +55,9 @@ class Choices:
     methods : tuple of str
         Of the stars that are measured all at once; the first one's outcome is the star's.
     rows : int or None
-        CCD rows of a band; by default what takes about 20 s.
+        CCD rows of a band; by default what `memory` allows, and an eighth of the field at most.
+    memory : int
+        Bytes that a worker will have, all told.
     """
 
     limit: float = 15.0
@@ -59,6 +65,7 @@ class Choices:
     sources: tuple[str, ...] = ("ffi", "tpf")
     methods: tuple[str, ...] = ("aperture", "linpsf")
     rows: int | None = None
+    memory: int = MEMORY
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.limit):
@@ -72,6 +79,8 @@ class Choices:
             raise InputError(f"{', '.join(unknown)}: stars are measured all at once by {' and '.join(METHODS)} only")
         if self.rows is not None and self.rows < 1:
             raise InputError(f"rows={self.rows}: a band has one row at least")
+        if not self.memory >= 2 * _WORKER:
+            raise InputError(f"memory={self.memory}: a worker needs {2 * _WORKER / 1e9:g} GB at least")
 
 
 def plan(
@@ -134,7 +143,7 @@ def plan(
                 "replaces it with its light curves"
             )
         place.clear()
-        return Ledger.create(place.ledger, {"key": work.key, **work.settings}, work.rows())
+        return Ledger.create(place.ledger, {"key": work.key, "need": work.need, **work.settings}, work.rows())
 
 
 @dataclass(frozen=True)
@@ -155,6 +164,7 @@ class _Plan:
         self.tasks: list[tuple[int, int, int | None, int | None, int]] = []
         self.chosen: list[_Chosen] = []
         self.left_out: list[tuple[Candidate, str]] = []
+        self.need = _WORKER
         self._prepared = self._open_prepared(prepared) if "ffi" in choices.sources or not prepared else {}
         self._longest: dict[Any, tuple[int, str]] = {}
         self._catalogued: dict[Any, StarField | None] = {}
@@ -338,14 +348,13 @@ class _Plan:
         return special or each.candidate.tmag < self.choices.bright
 
     def _share_bands(self, prepared: PreparedField, places: list[int]) -> None:
-        count = band_rows(prepared.shape, len(prepared)) if self.choices.rows is None else self.choices.rows
-        number = max(math.ceil(prepared.shape[0] / count), 1)
-        edges = prepared.corner[1] + np.linspace(0, prepared.shape[0], number + 1).round().astype(int)
-        rows = np.rint([self.chosen[at].candidate.row for at in places]).astype(int)
-        for first, after in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            inside = np.flatnonzero((rows >= first) & (rows < after))
+        bands = row_bands(prepared, rows=self.choices.rows, memory=self.choices.memory)
+        rows = nearest_pixel([self.chosen[at].candidate.row for at in places])
+        for (first, last), taken in zip(bands, bytes_of_bands(prepared, bands), strict=True):
+            inside = np.flatnonzero((rows >= first) & (rows <= last))
             if len(inside):
-                self._add_task([places[at] for at in inside.tolist()], first, after - 1)
+                self._add_task([places[at] for at in inside.tolist()], first, last)
+                self.need = max(self.need, round(taken) + _WORKER)
 
     def _add_task(self, places: list[int], first: int | None, last: int | None) -> None:
         number = len(self.tasks) + 1
@@ -354,24 +363,41 @@ class _Plan:
         self.tasks.append((number, self.fields[-1].id, first, last, len(places)))
 
 
-def band_rows(shape: tuple[int, int], frames: int) -> int:
-    """CCD rows of a band: what takes some 20 s, but less where there would be too few bands for all workers.
+def row_bands(field: PreparedField, *, rows: int | None = None, memory: int = MEMORY) -> list[tuple[int, int]]:
+    """Bands of CCD rows that are measured at once: what the memory allows, but bands enough for all workers.
 
     Parameters
     ----------
-    shape : (int, int)
-        Rows and columns of the field.
-    frames : int
+    field : PreparedField
+    rows : int, optional
+        So many rows a band, or a few less that all have about as many, whatever the memory.
+    memory : int
+        Bytes that a worker will have, all told.
+
+    Returns
+    -------
+    list of (int, int)
+        First and last row of each, 1-based, both included.
 
     Examples
     --------
-    >>> from tessellar.survey.planning import band_rows
-    >>> band_rows((2048, 2048), 1300), band_rows((2048, 2048), 12000), band_rows((128, 128), 120)
-    (256, 27, 64)
+    >>> from tessellar.pixels import PreparedField
+    >>> from tessellar.survey.planning import row_bands
+    >>> row_bands(PreparedField("s0027-1-1-c0600.h5"))  # doctest: +SKIP
+    [(1, 128), (129, 256), ...]
     """
-    rows, cols = shape
-    most = max(_BAND // (cols * max(frames, 1)), 1)
-    return min(most, max(math.ceil(rows / _BANDS), _ROWS))
+    (_, bottom), (high, _) = field.corner, field.shape
+    if rows is not None:
+        return _pieces(bottom, bottom + high - 1, rows)
+    most = max(math.ceil(high / _BANDS), _ROWS)
+    wide = band_rows(field, memory=memory - _WORKER)
+    return [piece for first, last in wide for piece in _pieces(first, last, most)]
+
+
+def _pieces(first: int, last: int, most: int) -> list[tuple[int, int]]:
+    """Cut rows into as few pieces as can be, of about as many rows each."""
+    edges = np.linspace(first, last + 1, math.ceil((last + 1 - first) / most) + 1).round().astype(int).tolist()
+    return [(begin, after - 1) for begin, after in pairwise(edges)]
 
 
 def describe(ledger: Ledger) -> list[dict[str, Any]]:

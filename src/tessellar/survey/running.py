@@ -21,7 +21,7 @@ from tessellar.survey.outcomes import PartFile
 from tessellar.survey.sharing import skipped_by
 from tessellar.survey.storing import Storage
 from tessellar.survey.tasks import MEASURE, Ended, Star, Task
-from tessellar.survey.workers import Executor, Processes
+from tessellar.survey.workers import Executor, Processes, machine_memory
 
 #: A task that failed so often is set aside.
 TRIES = 3
@@ -75,7 +75,7 @@ def run(
     folder : path-like
         As given to `plan`.
     workers : int, optional
-        Processes of this machine; by default one a core.
+        Processes of this machine; by default one a core, but fewer where not all have the memory that the plan needs.
     memory : int, optional
         Bytes that each of them may have; by default nine tenths of what there is, shared by all.
     scheduler : str, optional
@@ -119,7 +119,11 @@ def run(
         work = _Run(place, ledger, measure, listener)
         work.take_up(again=again)
         if work.waiting:
-            _work_through(work, lambda: _executor(workers, memory, scheduler, len(work.waiting)))
+            if scheduler is None:
+                workers = workers or min(_cores(), _fitting(ledger, memory))
+                work.share = memory or machine_memory() * 9 // 10 // min(workers, len(work.waiting))
+                work.notice_shortage()
+            _work_through(work, lambda: _executor(workers, work.share, scheduler, len(work.waiting)))
         work.store_all()
         decide_skips(ledger)
         reasons = {task.id: task.reason for task in work.tasks.values() if task.state == ASIDE}
@@ -132,6 +136,12 @@ def _executor(workers: int | None, memory: int | None, scheduler: str | None, ta
 
         return Cluster(scheduler)
     return Processes(min(workers or _cores(), tasks), memory)
+
+
+def _fitting(ledger: Ledger, memory: int | None) -> int:
+    """How many workers have the memory that a plan needs, where this machine's is shared among them."""
+    need = ledger.setting("need")
+    return _cores() if memory is not None or not need else max(machine_memory() * 9 // 10 // need, 1)
 
 
 def _cores() -> int:
@@ -174,6 +184,7 @@ class _Run:
     running: set[int] = field(default_factory=set)
     tasks: dict[int, TaskRow] = field(default_factory=dict)
     done: int = 0
+    share: int | None = None
     _begin: float = field(default_factory=time.monotonic)
     _counts: Counter[str] = field(default_factory=Counter)
     _before: int = 0
@@ -246,10 +257,11 @@ class _Run:
         row = self.tasks[number]
         tries = row.tries + (ended.how != _NOBODY)
         aside = tries >= TRIES
-        self.ledger.fail(number, ended.reason, tries=tries, aside=aside)
+        reason = f"{ended.reason}; {self._more_memory(row)}" if ended.how == "memory" else ended.reason
+        self.ledger.fail(number, reason, tries=tries, aside=aside)
         self._reload(number)
         what = f"set aside after {tries} tries" if aside else "will be tried again"
-        self.listener(Event("survey", note=f"task {number} ({row.stars} stars) {what}: {ended.reason}"))
+        self.listener(Event("survey", note=f"task {number} ({row.stars} stars) {what}: {reason}"))
         if not aside:
             self.waiting.append(number)
 
@@ -292,6 +304,22 @@ class _Run:
             self._idle_since = float("inf")
             self.listener(Event("survey", note=f"no worker has taken a task for {_IDLE:.0f} s: has the cluster any?"))
 
+    def notice_shortage(self) -> None:
+        """Say before the work begins that a worker has less memory than a task needs."""
+        need = self.ledger.setting("need")
+        if need and self.share and self.share < need:
+            what = f"tasks of this plan need up to {need / 1e9:.1f} GB"
+            wide = max((self.tasks[each] for each in self.waiting), key=lambda task: _rows_of(task) or 0)
+            self.listener(Event("survey", note=f"{what}: {self._more_memory(wide)}"))
+
+    def _more_memory(self, row: TaskRow) -> str:
+        """What to do where a task has not enough memory."""
+        has = f"a worker has {self.share / 1e9:.1f} GB: " if self.share else ""
+        more = "run with fewer --workers or more --memory" if self.share else "give the cluster's workers more"
+        rows = _rows_of(row)
+        half = "" if rows is None or rows < 2 else f", or plan with --rows {rows // 2} --overwrite"
+        return f"{has}{more}{half}"
+
     def _next_to_store(self) -> int | None:
         """The first task of the list whose part waits, if nothing before it in its field is still to come."""
         blocked: set[int] = set()
@@ -330,3 +358,8 @@ class _Run:
 
     def _part(self, number: int) -> PartFile:
         return PartFile(self.place.part(number))
+
+
+def _rows_of(task: TaskRow) -> int | None:
+    """CCD rows of a task's band; None where its stars are measured one by one."""
+    return None if task.rows is None else task.rows[1] - task.rows[0] + 1

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import InputError
+from tessellar.mission.ccd import nearest_pixel
 from tessellar.mission.flags import DEFAULT_MASK, good
 from tessellar.photometry.engine.apertures import at_a_time, measure_apertures
 from tessellar.photometry.engine.band import Band, BandCurves
@@ -125,7 +126,7 @@ def _wanted(
     """Indices, among the field's stars, of those that a band is to measure."""
     stars = field.stars
     assert stars is not None
-    row, column = np.floor(stars.row + 0.5), np.floor(stars.column + 0.5)
+    row, column = nearest_pixel(stars.row), nearest_pixel(stars.column)
     (left, _), (_, wide) = field.corner, field.shape
     wanted = (row >= rows[0]) & (row <= rows[1]) & (column >= left) & (column < left + wide)
     if limit is not None:
@@ -157,15 +158,15 @@ def band_rows(field: PreparedField, memory: float = 3.0e9) -> list[tuple[int, in
     for number in range(1, max(high // HALO, 1) + 1):
         edges = np.linspace(bottom, bottom + high, number + 1).round().astype(int)
         bands = [(int(begin), int(end) - 1) for begin, end in pairwise(edges)]
-        if max(_bytes_of(field, bands)) <= memory:
+        if max(bytes_of_bands(field, bands)) <= memory:
             break
     return bands
 
 
-def _bytes_of(field: PreparedField, bands: list[tuple[int, int]]) -> list[float]:
-    """Memory that bands take, all their stars wanted."""
+def bytes_of_bands(field: PreparedField, bands: Sequence[tuple[int, int]]) -> list[float]:
+    """Memory that bands take each, all their stars wanted, both methods."""
     (_, bottom), (high, wide) = field.corner, field.shape
-    stars = np.zeros(0) if field.stars is None else np.sort(np.floor(field.stars.row + 0.5))
+    stars = np.zeros(0) if field.stars is None else np.sort(nearest_pixel(field.stars.row))
     taken = []
     for first, last in bands:
         around = max(first - HALO, bottom), min(last + HALO, bottom + high - 1)
