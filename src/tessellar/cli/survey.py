@@ -159,6 +159,8 @@ def _show(record: dict[str, Any], quiet: bool) -> None:
         click.echo(f"  {row['stars']:>6} {row['status']}: {row['reason']} (as TIC {row['example']})")
     if len(record["reasons"]) > 12:
         click.echo(f"         and {len(record['reasons']) - 12} other reasons: --json or --html tell all")
+    for name, count in record["several_reasons"].items():
+        click.echo(f"         of {name}, {count} with several reasons: counted with each")
     if record["noise"]:
         rows = [
             {"tmag": f"{row['tmag']:.2f}", "stars": int(row["stars"]), "noise of 1 h (ppm)": _ppm(row["noise"]),

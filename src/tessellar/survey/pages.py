@@ -17,13 +17,26 @@ from tessellar.photometry.status import STATUS
 from tessellar.products.filing import translated
 from tessellar.survey.folder import SurveyFolder
 from tessellar.survey.ledger import Ledger
-from tessellar.survey.summary import CHECKS, Summary, by_magnitude, grouped_reasons, noise_of, status_counts, suspicious
+from tessellar.survey.summary import (
+    CHECKS,
+    Summary,
+    by_magnitude,
+    grouped_reasons,
+    noise_of,
+    several_reasons,
+    status_counts,
+    suspicious,
+)
 
 if TYPE_CHECKING:
+    from astropy.table import Table
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 # Rows of a table that the page shows; the file beside it has all.
 _ROWS = 200
+# Metrics that are counts.
+_WHOLE = ("mask_size", "n_good")
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #26323b; max-width: 1080px; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem }
@@ -65,9 +78,24 @@ def write_page(place: SurveyFolder, summary: Summary, ledger: Ledger) -> Path:
     """
     table = place.page(summary.field).with_suffix(".ecsv")
     text = io.StringIO()
-    summary.table.write(text, format="ascii.ecsv")
+    _for_file(summary.table).write(text, format="ascii.ecsv")
     _replace(table, text.getvalue())
     return _replace(place.page(summary.field), "".join(_page(summary, ledger, table.name)))
+
+
+def _for_file(table: Table) -> Table:
+    """The same with the name of the status, and whole numbers where only these can be; what is not known is masked."""
+    from astropy.table import MaskedColumn
+
+    shown = table.copy()
+    names = [STATUS(number).name for number in table["status"].tolist()]
+    shown.add_column(names, name="status_name", index=shown.colnames.index("status") + 1)
+    for name in _WHOLE:
+        values = np.asarray(table[name], dtype=np.float64)
+        known = np.isfinite(values)
+        if np.array_equal(values[known], np.rint(values[known])):
+            shown[name] = MaskedColumn(np.where(known, values, 0).astype(np.int64), mask=~known)
+    return shown
 
 
 def _replace(path: Path, text: str) -> Path:
@@ -94,6 +122,8 @@ def _page(summary: Summary, ledger: Ledger, table: str) -> Iterator[str]:
     yield from _pictures(summary)
     yield "</div>\n<h2>Reasons</h2>\n"
     yield from _table(grouped_reasons(found), ("status", "stars", "reason", "example"), "All is well.")
+    for name, count in several_reasons(found).items():
+        yield f"<p class='note'>{count} of the {name} stars have several reasons, and count with each.</p>\n"
     yield "<h2>Suspicious stars</h2><ul class='note'>"
     yield from (f"<li><b>{check.name}</b>: {escape(check.meaning)}</li>" for check in CHECKS)
     yield "</ul>\n"
@@ -167,9 +197,7 @@ def _pictures(summary: Summary) -> Iterator[str]:
         measured, expected = noise_of(curves)
         bins = by_magnitude(tmag, {"noise": measured, "expected": expected})
         median = (bins["tmag"], bins["noise"]) if len(bins) else None
-        order = np.argsort(tmag)
-        light = (bins["tmag"], bins["expected"]) if len(bins) else (tmag[order], expected[order])
-        noise = plot_noise_by_magnitude(tmag, measured, median=median, expected=light)
+        noise = plot_noise_by_magnitude(tmag, measured, median=median, expected=_expected_curve(tmag, expected))
         yield _picture(noise, "Noise of one hour against magnitude")
         span = np.linspace(np.nanmin(tmag), np.nanmax(tmag), 60)
         least, most = np.array([mask_size_bounds(each, summary.field.kind) for each in span]).T
@@ -181,6 +209,18 @@ def _pictures(summary: Summary) -> Iterator[str]:
     groups = {name: np.asarray(found["status"] == STATUS[name]) for name in status_counts(found)}
     places = plot_places(found["ccd_column"], found["ccd_row"], groups, [_COLORS.get(name, _OTHER) for name in groups])
     yield _picture(places, "Where they are")
+
+
+def _expected_curve(tmag: NDArray[np.float64], expected: NDArray[np.float64]) -> tuple[Any, Any]:
+    """Medians of what is expected, from the brightest star to the faintest, however few there are."""
+    known = np.flatnonzero(np.isfinite(tmag) & np.isfinite(expected))
+    if not len(known):
+        return (), ()
+    ends = known[[np.argmin(tmag[known]), np.argmax(tmag[known])]]
+    bins = by_magnitude(tmag[known], {"expected": expected[known]}, least=1)
+    inside = (bins["tmag"] > tmag[ends[0]]) & (bins["tmag"] < tmag[ends[1]])
+    at = np.concatenate([tmag[ends[:1]], bins["tmag"][inside], tmag[ends[1:]]])
+    return at, np.concatenate([expected[ends[:1]], bins["expected"][inside], expected[ends[1:]]])
 
 
 def _picture(ax: Axes, caption: str) -> str:

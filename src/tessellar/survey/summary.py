@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,12 @@ _Floats = NDArray[np.float64]
 
 _TEXT = ("source", "method", "reason")
 _BIN = 0.5
+# Stars in a bin of magnitude from which on their median is what is usual there.
+_ENOUGH = 5
+# Noise of an hour beyond photons that bright stars have without being remarkable, ppm: the mission's allowance for
+# systematics (Sullivan et al. 2015, ApJ 809, 77, section 6.4).
+_SYSTEMATICS = 60.0
+_NUMBER = re.compile(r"(?:(?<![\w.)-])-)?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 def results(ledger: Ledger, field: FieldRow | None = None) -> Table:
@@ -64,25 +70,49 @@ def status_counts(table: Table) -> dict[str, int]:
 
 
 def grouped_reasons(table: Table) -> list[dict[str, Any]]:
-    """Reasons of ERROR and WARNING, numbers and names of files taken out, the most frequent first.
+    """Reasons of ERROR and WARNING that differ in numbers and names of files only, as one; the most frequent first.
 
-    Each with `status`, `reason`, `stars` (how many) and `example` (a TIC id).
+    Each with `status`, `reason` (of numbers that differ, the least and the largest), `stars` (how many) and `example`
+    (a TIC id). A star with several reasons counts with each (`several_reasons`).
     """
-    groups: dict[tuple[str, str], list[int]] = {}
-    for status, reason, tic in zip(table["status"], table["reason"], table["tic"], strict=True):
-        if status in (STATUS.ERROR, STATUS.WARNING):
-            for each in str(reason).split("; "):
-                groups.setdefault((STATUS(int(status)).name, _general(each)), []).append(int(tic))
+    groups: dict[tuple[str, tuple[str, ...]], dict[int, list[str]]] = {}
+    for row, status, reason in _troubled(table):
+        for each in reason.split("; "):
+            plain = re.sub(r"\S+\.(fits|h5)\S*", "FILE", each)
+            kind = (status, tuple(_NUMBER.split(plain)))
+            groups.setdefault(kind, {}).setdefault(row, _NUMBER.findall(plain))
     rows = [
-        {"status": status, "reason": reason, "stars": len(tics), "example": tics[0]}
-        for (status, reason), tics in groups.items()
-    ]
+        {"status": status, "reason": _told(words, list(stars.values())), "stars": len(stars),
+         "example": int(table["tic"][next(iter(stars))])}
+        for (status, words), stars in groups.items()
+    ]  # fmt: skip
     return sorted(rows, key=lambda row: (-int(str(row["stars"])), str(row["status"]), str(row["reason"])))
 
 
-def _general(reason: str) -> str:
-    """A reason without what is of one star only."""
-    return re.sub(r"\d+(\.\d+)?", "#", re.sub(r"\S+\.(fits|h5)\S*", "FILE", reason))
+def several_reasons(table: Table) -> dict[str, int]:
+    """Stars with more than one reason, by name of STATUS."""
+    return dict(Counter(status for _, status, reason in _troubled(table) if "; " in reason))
+
+
+def _troubled(table: Table) -> Iterator[tuple[int, str, str]]:
+    """Row, name of the status and reasons of each star that ended as ERROR or WARNING."""
+    for row, (status, reason) in enumerate(zip(table["status"].tolist(), table["reason"].tolist(), strict=True)):
+        if status in (STATUS.ERROR, STATUS.WARNING):
+            yield row, STATUS(status).name, reason
+
+
+def _told(words: Sequence[str], numbers: Sequence[Sequence[str]]) -> str:
+    """One reason for many stars: the words between the numbers, and what the numbers are."""
+    text = words[0]
+    for slot, after in enumerate(words[1:]):
+        values = sorted({each[slot] for each in numbers}, key=float)
+        if len(values) == 1:
+            text += values[0]
+        else:
+            # Ids have no order that means anything.
+            text += "N" if text.endswith("TIC ") else f"{values[0]} to {values[-1]}"
+        text += after
+    return text
 
 
 def noise_of(table: Table) -> tuple[_Floats, _Floats]:
@@ -96,8 +126,8 @@ def noise_of(table: Table) -> tuple[_Floats, _Floats]:
     return measured, np.asarray(table["noise_expected"])
 
 
-def by_magnitude(tmag: _Floats, values: Mapping[str, _Floats]) -> Table:
-    """Medians, 16th and 84th percentiles in bins of half a magnitude that hold three stars at least."""
+def by_magnitude(tmag: _Floats, values: Mapping[str, _Floats], *, least: int = 3) -> Table:
+    """Medians, 16th and 84th percentiles in bins of half a magnitude that hold so many stars at least."""
     from astropy.table import Table
 
     number = np.floor(np.asarray(tmag) / _BIN)
@@ -105,7 +135,7 @@ def by_magnitude(tmag: _Floats, values: Mapping[str, _Floats]) -> Table:
     rows = []
     for each in np.unique(number[known]):
         inside = known & (number == each)
-        if inside.sum() >= 3:
+        if inside.sum() >= least:
             row: dict[str, float] = {"tmag": (each + 0.5) * _BIN, "stars": int(inside.sum())}
             for name, column in values.items():
                 some = column[inside & np.isfinite(column)]
@@ -148,11 +178,14 @@ def _too_quiet(table: Table) -> NDArray[np.bool_]:
 
 
 def _too_loud(table: Table) -> NDArray[np.bool_]:
-    measured, _ = noise_of(table)
-    bins = by_magnitude(np.asarray(table["tmag"]), {"noise": measured})
-    if not len(bins):
-        return np.zeros(len(table), dtype=bool)
-    usual = 10 ** np.interp(table["tmag"], bins["tmag"], np.log10(bins["noise"]))
+    measured, expected = noise_of(table)
+    tmag = np.asarray(table["tmag"])
+    usual = np.hypot(expected, _SYSTEMATICS)
+    bins = by_magnitude(tmag, {"noise": measured}, least=_ENOUGH)
+    if len(bins):
+        median = 10 ** np.interp(tmag, bins["tmag"], np.log10(bins["noise"]))
+        filled = np.isin(np.floor(tmag / _BIN), np.floor(np.asarray(bins["tmag"]) / _BIN))
+        usual = np.where(filled | ~np.isfinite(usual), median, usual)
     return np.asarray(measured > 10 * usual)
 
 
@@ -183,7 +216,13 @@ CHECKS: tuple[Check, ...] = (
         "noise of an hour below 0.8 times what photons and reading leave, by 3 sigma: something was taken off",
         _too_quiet,
     ),
-    Check("loud", "noise of an hour above 10 times the median at its magnitude: variable, or disturbed", _too_loud),
+    Check(
+        "loud",
+        "noise of an hour above 10 times the median at its magnitude, or where that is of fewer than "
+        f"{_ENOUGH} stars, above 10 times what photons, reading and {_SYSTEMATICS:.0f} ppm leave: variable, or "
+        "disturbed",
+        _too_loud,
+    ),
     Check("flux", "a star with little light of others is off its magnitude by a factor of 2.5", _off_flux),
     Check("place", "a star of T < 13 with little light of others is seen more than 1 px off its place", _off_place),
     Check("mask", "more pixels than masks of its magnitude are accepted with (TASOC data validation)", _mask_too_large),
@@ -202,7 +241,7 @@ class Summary:
         """All but the pictures, as plain values."""
         measured, expected = noise_of(self.table)
         tmag = np.asarray(self.table["tmag"])
-        bins = by_magnitude(tmag, {"noise": measured, "expected": expected})
+        bins = by_magnitude(tmag, {"noise": measured, "expected": expected}, least=1)
         return {
             "field": str(self.field.field),
             "cadence": self.field.cadence,
@@ -211,6 +250,7 @@ class Summary:
             "status": status_counts(self.table),
             "methods": dict(Counter(self.table["method"][self.table["method"] != ""].tolist())),
             "reasons": grouped_reasons(self.table),
+            "several_reasons": several_reasons(self.table),
             "noise": [
                 {**{name: _plain(row[name]) for name in bins.colnames}, "stars": int(row["stars"])} for row in bins
             ],
