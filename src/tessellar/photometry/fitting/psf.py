@@ -114,38 +114,78 @@ def fit_places(
         None where there is no solution.
     """
     use = (np.isfinite(image) & (weights > 0)).ravel()
-    moving, count = np.asarray(free, dtype=np.int64), len(flux)
-    data, weight = np.asarray(image, np.float64).ravel()[use], weights.ravel()[use]
-    shares = _drawn(place, response, corner, image.shape)[:, :, use]
-    known, parameters = place[moving], np.concatenate([flux, place[moving].ravel()])
-    held = np.full(count + 2 * len(moving), 1 / PLACE_WIDTH**2)
-    held[:count] = 0.0 if precision is None else precision
+    moving = np.asarray(free, dtype=np.int64)
+    known, begun = place[moving], np.concatenate([flux, place[moving].ravel()])
+    held = np.full(len(begun), 1 / PLACE_WIDTH**2)
+    held[: len(flux)] = 0.0 if precision is None else precision
     centre = np.concatenate([flux if expected is None else np.nan_to_num(expected), known.ravel()])
+    problem = _Problem(
+        np.asarray(image, np.float64).ravel()[use], weights.ravel()[use], use,
+        _drawn(place, response, corner, image.shape)[:, :, use], moving, held, centre, response, corner, image.shape,
+    )  # fmt: skip
+    solution = _least_squares(problem, begun)
+    if solution is None:
+        return None
+    parameters, jacobian = solution
+    found = parameters[len(flux) :].reshape(-1, 2)
+    if np.hypot(*(found - known).T).max(initial=0.0) > 2 * PLACE_WIDTH:
+        return None
+    weighted = jacobian * problem.weight
+    inverse = _inverse(weighted @ jacobian.T + np.diag(held))
+    if inverse is None:
+        return None
+    filters = inverse @ weighted
+    noise = np.asarray(variance, np.float64).ravel()[use]
+    return FrameFit(parameters[: len(flux)], found, (filters * noise) @ filters.T)
 
-    def state(trial: Array) -> tuple[Array, Array, float]:
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """Least squares for one frame: pixels in use and their weights, the stars, and the prior (`held` about `centre`).
+
+    Parameters are k fluxes, then columns and rows of the m `moving` stars; `shares` are the images of all stars, and
+    their slopes, (k, 3, pixels), where they began.
+    """
+
+    data: Array
+    weight: Array
+    use: NDArray[np.bool_]
+    shares: Array
+    moving: NDArray[np.int64]
+    held: Array
+    centre: Array
+    response: PixelResponse
+    corner: tuple[int, int]
+    shape: tuple[int, ...]
+
+    def state(self, trial: Array) -> tuple[Array, Array, float]:
         """Jacobian, what the model leaves, and the sum of squares."""
-        terms = shares
-        if len(moving):
-            terms = shares.copy()
-            terms[moving] = _drawn(trial[count:].reshape(-1, 2), response, corner, image.shape)[:, :, use]
-        slopes = terms[moving, 1:] * trial[moving, None, None]
-        jacobian = np.concatenate([terms[:, 0], slopes.reshape(-1, data.size)])
-        rest = data - trial[:count] @ terms[:, 0]
-        return jacobian, rest, float(weight @ rest**2 + held @ (trial - centre) ** 2)
+        terms, count = self.shares, len(self.shares)
+        if len(self.moving):
+            terms = terms.copy()
+            place = trial[count:].reshape(-1, 2)
+            terms[self.moving] = _drawn(place, self.response, self.corner, self.shape)[:, :, self.use]
+        slopes = terms[self.moving, 1:] * trial[self.moving, None, None]
+        jacobian = np.concatenate([terms[:, 0], slopes.reshape(-1, self.data.size)])
+        rest = self.data - trial[:count] @ terms[:, 0]
+        return jacobian, rest, float(self.weight @ rest**2 + self.held @ (trial - self.centre) ** 2)
 
-    jacobian, rest, squares = state(parameters)
-    damping = 0.0
+
+def _least_squares(problem: _Problem, parameters: Array) -> tuple[Array, Array] | None:
+    """Parameters of the least sum of squares, and the Jacobian there; None where a step has no solution."""
+    jacobian, rest, squares = problem.state(parameters)
+    count, damping = len(problem.shares), 0.0
     for _ in range(_ITERATIONS):
-        weighted = jacobian * weight
-        normal = weighted @ jacobian.T + np.diag(held)
-        pull = weighted @ rest + held * (centre - parameters)
+        weighted = jacobian * problem.weight
+        normal = weighted @ jacobian.T + np.diag(problem.held)
+        pull = weighted @ rest + problem.held * (problem.centre - parameters)
         inverse = _inverse(normal + damping * np.diag(np.diag(normal)))
         if inverse is None:
             return None
         step = inverse @ pull
         longest = np.abs(step[count:]).max(initial=0.0)
         step *= min(1.0, _LONGEST / longest) if longest > 0 else 1.0
-        trial = state(parameters + step)
+        trial = problem.state(parameters + step)
         settled = np.abs(step * np.sqrt(np.diag(normal))).max() < _SETTLED
         if trial[2] > squares and not settled:
             damping = max(10 * damping, 1e-3)
@@ -156,16 +196,7 @@ def fit_places(
         jacobian, rest, squares = trial
         if settled:
             break
-    found = parameters[count:].reshape(-1, 2)
-    if np.hypot(*(found - known).T).max(initial=0.0) > 2 * PLACE_WIDTH:
-        return None
-    weighted = jacobian * weight
-    inverse = _inverse(weighted @ jacobian.T + np.diag(held))
-    if inverse is None:
-        return None
-    filters = inverse @ weighted
-    noise = np.asarray(variance, np.float64).ravel()[use]
-    return FrameFit(parameters[:count], found, (filters * noise) @ filters.T)
+    return parameters, jacobian
 
 
 def place_error(flux: float, place: Array, weights: Array, response: PixelResponse, corner: tuple[int, int]) -> float:
