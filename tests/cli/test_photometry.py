@@ -10,6 +10,7 @@ import pytest
 from tessellar import read
 from tessellar.cli.measuring import read_list, read_region
 from tessellar.errors import InputError
+from tessellar.photometry import measure_in
 from tests.photometry.fieldsky import small_field
 
 
@@ -48,6 +49,8 @@ class TestFrames:
         assert [by_tic[tic]["status"] for tic in (stars[1][0], stars[2][0])] == ["OK", "OK"]
         assert by_tic[12345]["status"] == "ERROR"
         assert "not in the catalogue" in by_tic[12345]["reason"]
+        where = ("input", "sector", "camera", "ccd", "cadence")
+        assert [by_tic[12345][name] for name in where] == [by_tic[stars[1][0]][name] for name in where]
         assert set(by_tic[12345]) == set(by_tic[stars[1][0]])
 
     def test_a_region_with_a_limit(self, tessellar, prepared, stars, tmp_path):
@@ -103,6 +106,8 @@ class TestFrames:
             (["--all", "--method", "guess"], "no photometry method"),
             (["--all", "--aperture", "guess"], "no aperture is called"),
             (["--region", "here"], "here"),
+            (["--region", "a b c"], "RA DEC RADIUS"),
+            (["--all", "--method", "linpsf", "--aperture", "threshold"], "takes none"),
             (["--region", "1 2"], "RA, Dec and radius"),
             (["--list", "nowhere.txt"], "nowhere.txt"),
             (["--all", "--sector", "3"], "sector 3"),
@@ -114,6 +119,36 @@ class TestFrames:
         assert ran.code == 2
         assert told in ran.line
         assert not list(tmp_path.rglob("*.fits"))
+
+    def test_a_file_in_place_of_the_folder_to_write_to(self, tessellar, prepared, tmp_path):
+        (tmp_path / "x").write_text("mine")
+        ran = tessellar("photometry", prepared.folder, "--source", "ffi", "--all", "-o", tmp_path / "x")
+        assert ran.code == 4
+        assert ran.line.endswith("x: is a file; give a folder")
+
+    @pytest.mark.parametrize("more", [[], ["--tic", 9910000002]])
+    def test_without_target_pixel_files_the_prepared_field_is_named(self, tessellar, prepared, tmp_path, more):
+        (tmp_path / "mine.h5").symlink_to(prepared.field.path)
+        ran = tessellar("photometry", tmp_path, *more, "-o", tmp_path / "lc")
+        assert ran.code == 2
+        assert ran.line.endswith("but there is a prepared field, mine.h5: add --source ffi")
+
+    def test_stopped_by_hand_it_tells_what_is_done(self, tessellar, prepared, stars, tmp_path, monkeypatch):
+        begun = []
+
+        def measure_two(*given):
+            begun.append(given)
+            if len(begun) == 3:
+                raise KeyboardInterrupt
+            return measure_in(*given)
+
+        monkeypatch.setattr("tessellar.photometry.measure_in", measure_two)
+        named = [word for star in stars[:4] for word in ("--tic", star[0])]
+        ran = tessellar("--json", "photometry", prepared.folder, "--source", "ffi", *named, "-o", tmp_path)
+        assert ran.code == 130
+        assert [row["tic"] for row in ran.json] == [star[0] for star in stars[:2]]
+        assert all(Path(row["path"]).is_file() for row in ran.json)
+        assert ran.line == f"tessellar: interrupted after 2 of 4 stars; their 2 light curves stay in {tmp_path}"
 
 
 class TestTargetPixelFiles:

@@ -10,7 +10,7 @@ import click
 
 from tessellar.cli.main import DONE, ROWS_FAILED, Globals
 from tessellar.cli.output import print_json
-from tessellar.errors import InputError, MissingInput, ProductError, StoreError
+from tessellar.errors import InputError, MissingInput, ProductError, StoreError, Unrecognised
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,14 +101,28 @@ def _draw(file: Path, picture: Path) -> Path:
 
 
 def _page(file: Path) -> Figure:
-    from tessellar.plots import field_page, page
+    from tessellar.plots import page
     from tessellar.products import read
 
-    if _is_hdf5(file):
-        from tessellar.pixels import PreparedField
+    return _field_page(file) if _is_hdf5(file) else page(read(file))
 
+
+def _field_page(file: Path) -> Figure:
+    from tessellar.pixels import PreparedField
+    from tessellar.plots import field_page
+    from tessellar.products import LightCurveStore
+
+    try:
         return field_page(PreparedField(file))
-    return page(read(file))
+    except Unrecognised as error:
+        try:
+            LightCurveStore(file)
+        except ProductError:
+            raise error from None
+        raise Unrecognised(
+            f"{file}: a store of light curves: take those of a star out of it with "
+            "`tessellar survey export DIR -o OUT --tic N`, and look at the files"
+        ) from error
 
 
 def _is_hdf5(file: Path) -> bool:

@@ -47,13 +47,15 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One star to measure in one source; `why_not` says why it is not measured after all."""
+    """One star to measure in one source, and what is known of that; `why_not` says why it is not measured at all."""
 
     tic: int | None
     input: Path
     scene: Callable[[], Scene] | None = None
     error: ProductError | InputError | None = None
     why_not: str = ""
+    field: Field | None = None
+    cadence: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,10 @@ def read_region(text: str) -> SkyRegion:
     try:
         numbers = [float(word) for word in words]
     except ValueError:
-        return SkyRegion.parse(text)
+        try:
+            return SkyRegion.parse(text)
+        except InputError as error:
+            raise InputError(f"{error}; or give 'RA DEC RADIUS' in degrees") from error
     if len(numbers) != 3:
         raise InputError(f"region {text!r}: give RA, Dec and radius in degrees, or a footprint (CIRCLE, POLYGON ...)")
     return SkyRegion.circle(*numbers)
@@ -151,7 +156,11 @@ def frame_jobs(folder: Path, where: Where, wanted: Wanted) -> list[Job]:
         error = InputError(f"{TIC(tic)} is not in the catalogue of {names}")
         if len(wanted.tics) == 1:
             raise error
-        jobs.append(Job(tic=tic, input=scenes[0].paths[0], error=error))
+        if len(scenes) == 1:
+            (scene,) = scenes
+            jobs.append(Job(tic=tic, input=scene.paths[0], error=error, field=scene.field, cadence=scene.cadence))
+        else:
+            jobs.append(Job(tic=tic, input=folder, error=error))
     if not jobs:
         limit = "" if wanted.limit is None else f" of Tmag {wanted.limit:g} or brighter"
         raise MissingInput(f"{names}: no star{limit} of the catalogue lies there")
@@ -219,7 +228,8 @@ def _stars_of(scene: FieldScene, wanted: Wanted) -> Iterator[Job]:
     path = scene.paths[0]
     if stars is None:
         error = InputError(f"{path} was prepared without a catalogue: prepare it with --catalog")
-        yield from (Job(tic=tic, input=path, error=error) for tic in wanted.tics or (None,))
+        for tic in wanted.tics or (None,):
+            yield Job(tic=tic, input=path, error=error, field=scene.field, cadence=scene.cadence)
         return
     if wanted.named:
         chosen = np.isin(stars.tic, wanted.tics)
@@ -232,7 +242,8 @@ def _stars_of(scene: FieldScene, wanted: Wanted) -> Iterator[Job]:
         if wanted.limit is not None:
             chosen &= stars.tmag <= wanted.limit
     for index in np.flatnonzero(chosen)[np.argsort(stars.tmag[chosen], kind="stable")]:
-        yield Job(tic=int(stars.tic[index]), input=path, scene=lambda: scene)
+        tic = int(stars.tic[index])
+        yield Job(tic=tic, input=path, scene=lambda: scene, field=scene.field, cadence=scene.cadence)
 
 
 def file_jobs(folder: Path, where: Where, wanted: Wanted) -> list[Job]:
@@ -257,13 +268,30 @@ def file_jobs(folder: Path, where: Where, wanted: Wanted) -> list[Job]:
         best, *others = sorted(group, key=_newest_first)
         jobs.append(_file_job(best, folder))
         why_not = f"{best.path} has the same pixels, and was measured instead"
-        jobs += [Job(tic=_tic(other), input=other.path, why_not=why_not) for other in others]
+        jobs += [
+            Job(tic=_tic(each), input=each.path, why_not=why_not, field=each.field, cadence=each.cadence)
+            for each in others
+        ]
     found = {job.tic for job in jobs}
     jobs += [_cut_out_job(folder, tic, where) for tic in wanted.tics if tic not in found]
     if not jobs:
         of = " in the region" if wanted.region is not None else ""
-        raise MissingInput(f"{folder}: no target pixel file{of} that fits what was asked; `find --kind tpf` lists them")
+        told = _prepared_instead(folder) or "; `find --kind tpf` lists them"
+        raise MissingInput(f"{folder}: no target pixel file{of} that fits what was asked{told}")
     return jobs
+
+
+def _prepared_instead(folder: Path) -> str:
+    """What to say where there are no target pixel files, but a prepared field."""
+    from tessellar.pixels import PreparedField
+
+    for path in sorted([*folder.glob("*.h5"), *folder.glob("*.hdf5")]) if folder.is_dir() else ():
+        try:
+            PreparedField(path)
+        except ProductError:
+            continue
+        return f", but there is a prepared field, {path.name}: add --source ffi"
+    return ""
 
 
 def secondary_jobs(folder: Path, source: str, where: Where, wanted: Wanted) -> list[Job]:
@@ -275,7 +303,10 @@ def secondary_jobs(folder: Path, source: str, where: Where, wanted: Wanted) -> l
     scene = open_scene(
         folder, source, sector=where.sector, camera=where.camera, ccd=where.ccd, cadence=where.cadence
     )  # fmt: skip
-    return [Job(tic=tic, input=scene.paths[0], scene=lambda: scene) for tic in wanted.tics]
+    return [
+        Job(tic=tic, input=scene.paths[0], scene=lambda: scene, field=scene.field, cadence=scene.cadence)
+        for tic in wanted.tics
+    ]
 
 
 def _file_job(model: TargetPixelFile, folder: Path) -> Job:
@@ -284,7 +315,7 @@ def _file_job(model: TargetPixelFile, folder: Path) -> Job:
 
         return scene_of(model, folder if folder.is_dir() else folder.parent)
 
-    return Job(tic=_tic(model), input=model.path, scene=scene)
+    return Job(tic=_tic(model), input=model.path, scene=scene, field=model.field, cadence=model.cadence)
 
 
 def _cut_out_job(folder: Path, tic: int, where: Where) -> Job:
@@ -295,9 +326,11 @@ def _cut_out_job(folder: Path, tic: int, where: Where) -> Job:
         scene = open_scene(
             folder, "tpf", tic, sector=where.sector, camera=where.camera, ccd=where.ccd, cadence=where.cadence
         )  # fmt: skip
+    except MissingInput as error:
+        return Job(tic=tic, input=folder, error=MissingInput(f"{error}{_prepared_instead(folder)}"))
     except (InputError, ProductError) as error:
         return Job(tic=tic, input=folder, error=error)
-    return Job(tic=tic, input=scene.paths[0], scene=lambda: scene)
+    return Job(tic=tic, input=scene.paths[0], scene=lambda: scene, field=scene.field, cadence=scene.cadence)
 
 
 def _is_wanted(model: TargetPixelFile, wanted: Wanted) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tessellar.cli.main import DONE, ROWS_FAILED, THIS_MACHINE, Globals
+from tessellar.cli.main import DONE, INTERRUPTED, ROWS_FAILED, THIS_MACHINE, Globals
 from tessellar.cli.measuring import (
     Job,
     Wanted,
@@ -23,10 +23,13 @@ from tessellar.cli.measuring import (
 )
 from tessellar.cli.output import print_json
 from tessellar.errors import ArchiveError, InputError, PhotometryError, ProductError
-from tessellar.targets import TIC
+from tessellar.targets import TIC, Field
 
 if TYPE_CHECKING:
     from tessellar.photometry import Result, Scene, Settings
+
+# Methods that add up no pixels of a mask that is chosen beforehand.
+_WITHOUT_APERTURE = ("linpsf", "psf", "halo")
 
 
 @click.command("photometry")
@@ -81,20 +84,37 @@ def command(settings: Globals, /, folder: Path, **options: Any) -> int:
     where = Where(**{name: options[name] for name in ("sector", "camera", "ccd", "cadence")})
     jobs = _jobs(folder, options["source"], where, wanted)
     get_method(options["method"])
+    if options["method"] in _WITHOUT_APERTURE and options["aperture"] != "default":
+        raise InputError(
+            f"--aperture {options['aperture']}: {options['method']} takes none; leave it out, or take --method aperture"
+        )
     chosen, mask = _chosen(options["aperture"], options["quality"])
     check_folder(options["out"])
     batch = _Batch(options["method"], chosen, mask, options["out"], options["plot"], wanted.named, len(jobs) == 1)
     rows: list[dict[str, Any]] = []
+    interrupted = False
     with settings.progress() as listener:
-        for job, row in zip(jobs, batch.rows(jobs), strict=True):
-            rows.append(row)
-            if len(jobs) > 1:
-                listener(Event("stars", len(rows), len(jobs), "stars", finished=len(rows) == len(jobs)))
-            if not settings.json:
-                _show(row, settings.quiet, by_file=bool(job.why_not))
+        try:
+            for job, row in zip(jobs, batch.rows(jobs), strict=True):
+                rows.append(row)
+                if len(jobs) > 1:
+                    listener(Event("stars", len(rows), len(jobs), "stars", finished=len(rows) == len(jobs)))
+                if not settings.json:
+                    _show(row, settings.quiet, by_file=bool(job.why_not))
+        except KeyboardInterrupt:
+            interrupted = True
     if settings.json:
         print_json(rows)
+    if interrupted:
+        _say_kept(rows, jobs, options["out"])
+        return INTERRUPTED
     return _exit_code(rows, jobs)
+
+
+def _say_kept(rows: list[dict[str, Any]], jobs: list[Job], out: Path) -> None:
+    written = sum(row["path"] is not None for row in rows)
+    kept = f"their {written} light curve{'s' * (written != 1)} stay in {out}" if written else "nothing was written"
+    click.echo(f"tessellar: interrupted after {len(rows)} of {len(jobs)} stars; {kept}", err=True)
 
 
 def _wanted(options: dict[str, Any]) -> Wanted:
@@ -170,7 +190,7 @@ class _Batch:
         try:
             assert job.scene is not None
             scene = job.scene()
-            row |= _facts(scene)
+            row |= _where(scene.field, scene.cadence)
             result = measure_in(scene, job.tic, self.method, self.settings)
             row |= {"status": result.status.name, "reason": result.reason, "method": result.method}
             row |= {name: value if math.isfinite(value) else None for name, value in result.metrics.items()}
@@ -235,9 +255,9 @@ def _draw(path: Path, result: Result, scene: Scene) -> Path:
     return picture
 
 
-def _facts(scene: Scene) -> dict[str, Any]:
-    here = scene.field
-    return {"sector": here.sector, "camera": here.camera, "ccd": here.ccd, "cadence": scene.cadence}
+def _where(field: Field | None, cadence: float | None) -> dict[str, Any]:
+    names = ("sector", "camera", "ccd")
+    return {name: None if field is None else getattr(field, name) for name in names} | {"cadence": cadence}
 
 
 def _blank(job: Job, method: str) -> dict[str, Any]:
@@ -245,7 +265,7 @@ def _blank(job: Job, method: str) -> dict[str, Any]:
     from tessellar.photometry import METRICS
 
     row = {"tic": job.tic, "status": "", "method": method, "path": None, "picture": None, "reason": ""}
-    row |= {"input": str(job.input.absolute()), "sector": None, "camera": None, "ccd": None, "cadence": None}
+    row |= {"input": str(job.input.absolute())} | _where(job.field, job.cadence)
     return {**row, **dict.fromkeys(METRICS)}
 
 

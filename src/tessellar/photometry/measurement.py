@@ -83,7 +83,7 @@ def measure_in(
         wider = _wider(limits, grow, scene.limits)
         if wider == limits:
             if grow.needed:
-                result = _doubted(result, f"the stamp should be larger, but {scene.origin} has no more pixels")
+                result = _doubted(result, f"the stamp should be larger, but there are no more pixels in {scene.origin}")
             break
         if attempt == tries and grow.needed:
             result = _doubted(result, f"the stamp should still be larger after {tries} larger ones")

@@ -224,7 +224,7 @@ def check_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise StoreError(f"{folder}: is a file; give a folder to fetch into") from error
+        raise StoreError(f"{folder}: is a file; give a folder") from error
     except OSError as error:
         raise NoPermission(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
     if not os.access(folder, os.W_OK | os.X_OK):
