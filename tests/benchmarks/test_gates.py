@@ -102,3 +102,32 @@ def test_a_number_missing_on_one_side_is_a_difference(benchmark_module: ModuleTy
         assert difference(one, other) == math.inf
         assert difference(other, one) == math.inf
     assert difference(nothing, nothing) == math.inf
+
+
+@pytest.mark.parametrize("benchmark_module", ["prepare"], indirect=True)
+def test_prepare_judges_every_line(benchmark_module: ModuleType) -> None:
+    def result() -> dict[str, Any]:
+        taken = {"tessellar, stars known": 0.1, "tessellar, mode": 0.1, "sep": 0.05, "photutils": 1.0}
+        lines = [{"method": name, "seconds": seconds, "bias": 0.01, "rms": 1.0} for name, seconds in taken.items()]
+        return {"size": 2048, "methods": lines, "whole": {"extrapolated": 200.0, "peak_gib": 1.0}}
+
+    judge = benchmark_module.failures
+    assert judge(result()) == []
+    for line, wrong in ((0, 0.2), (2, 0.03), (3, 0.5)):
+        for seconds in (wrong, NAN):
+            broken = result()
+            broken["methods"][line]["seconds"] = seconds
+            assert judge(broken)
+    for bias in (0.4, -0.4, NAN):
+        broken = result()
+        broken["methods"][0]["bias"] = bias
+        assert len(judge(broken)) == 1
+    for name, wrong in (("extrapolated", 400.0), ("peak_gib", 5.0)):
+        for value in (wrong, NAN):
+            broken = result()
+            broken["whole"][name] = value
+            assert len(judge(broken)) == 1
+    absent = result()
+    for line in (2, 3):
+        absent["methods"][line] |= {"seconds": None, "bias": None, "rms": None}
+    assert judge(absent) == []
