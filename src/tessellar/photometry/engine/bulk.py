@@ -78,7 +78,7 @@ def _kernel() -> Any:
 
 
 def _measure(time, number, use, flux, error, half, full, sigma, first, last, out):  # type: ignore[no-untyped-def]
-    """Metrics of some stars. Compiled by numba; definitions are those of `photometry.metrics`."""
+    """Metrics of some stars. Compiled by numba; definitions are those of `photometry.merit.metrics`."""
     size = len(use)
     t, f, e = np.empty(size), np.empty(size), np.empty(size)
     c = np.empty(size, np.int64)

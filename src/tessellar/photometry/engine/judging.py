@@ -1,4 +1,4 @@
-"""Status of many stars at once, and the reasons: those of `photometry.sanity`, in arrays."""
+"""Status of many stars at once, and the reasons: those of `photometry.merit.sanity`, in arrays."""
 
 from __future__ import annotations
 

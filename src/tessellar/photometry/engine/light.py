@@ -47,7 +47,7 @@ class LightNoise:
 
 
 def light_noise(field: PreparedField, rows: tuple[int, int]) -> LightNoise:
-    """Variance of pixels as the errors of some frames tell it, mended as `photometry.noise` does.
+    """Variance of pixels as the errors of some frames tell it, mended as `photometry.merit.noise` does.
 
     Frames that come without errors have the noise that they should have.
     """

@@ -148,7 +148,8 @@ def build_system(
         Whether frames are solved in which the stars have moved; otherwise only where they are.
     precision : array (k,), optional
         Of the prior on the fluxes, of another system of the same stars; decided here if not given: a star whose error
-        is more than 3 times what it were alone is held to its flux within a quarter, as in `photometry.linear`.
+        is more than 3 times what it were alone is held to its flux within a quarter, as in
+        `tessellar.photometry.fitting.linear`.
     threads : int
     """
     with Workers(threads) as workers:
