@@ -78,6 +78,17 @@ def test_rows_are_those_of_the_region_itself(sky: sqlite3.Connection, region: Sk
     assert found(f"NOT ({contains} = 1)") - {"3"} == set(names) - inside - {"3"}
     assert found(f"0 = {contains}") - {"3"} == set(names) - inside - {"3"}
 
+    # Where nothing but places is asked, the index alone answers; of row 3 it knows nothing.
+    def rows(query: str) -> list[tuple[float, ...]]:
+        return sky.execute(translate(query, catalogue()).sql).fetchall()
+
+    of_places = dict(zip(names, zip(ra, dec, strict=True), strict=True))
+    wanted = sorted(of_places[name] for name in inside)
+    assert rows(f"SELECT COUNT(*) FROM dbo.obspointing WHERE {contains} = 1") == [(len(inside),)]
+    assert sorted(rows(f"SELECT s_ra, s_dec FROM dbo.obspointing AS o WHERE 1 = {contains}")) == wanted
+    north = sum(each > 0 for _, each in wanted)
+    assert rows(f"SELECT COUNT(s_ra) FROM obspointing WHERE ({contains} = 1 AND s_dec > 0)") == [(north,)]
+
     footprints = sky.execute("SELECT obs_id, s_region FROM observations WHERE s_region IS NOT NULL").fetchall()
     if region.area < 3000:
         some = footprints[:100]
@@ -86,6 +97,41 @@ def test_rows_are_those_of_the_region_itself(sky: sqlite3.Connection, region: Sk
         meets = f"INTERSECTS(s_region, {shape})"
         assert found(f"{meets} = 1 AND {few}") == meeting
         assert found(f"NOT ({meets} = 1) AND {few}") == {name for name, _ in some} - meeting
+
+
+def test_only_the_index_is_read_where_nothing_but_places_is_asked() -> None:
+    region = SkyRegion.of_field(Field(1, 1, 1), 4).to_adql()
+    inside = f"CONTAINS({POINT}, {region}) = 1"
+
+    def reads_the_table(query: str) -> bool:
+        return "main.observations " in translate(query, catalogue()).sql.replace(")", " ")
+
+    assert not reads_the_table(f"SELECT COUNT(*) FROM dbo.obspointing WHERE {inside}")
+    assert not reads_the_table(f"SELECT AVG(s_dec) FROM ivoa.obscore WHERE s_ra < 330 AND ({inside})")
+    for query in (
+        f"SELECT COUNT(target_name) FROM dbo.obspointing WHERE {inside}",
+        f"SELECT COUNT(*) FROM dbo.obspointing_tess WHERE {inside}",
+        f"SELECT COUNT(*) FROM dbo.obspointing WHERE {inside} OR s_dec > 80",
+        f"SELECT COUNT(*) FROM dbo.obspointing WHERE NOT ({inside})",
+        f"SELECT COUNT(*) FROM dbo.obspointing WHERE {inside} AND t_exptime = 20",
+    ):
+        assert reads_the_table(query), query
+
+
+def test_places_near_those_of_another_table_are_counted(sky: sqlite3.Connection) -> None:
+    near = "CONTAINS(POINT('ICRS', s_ra, s_dec), CIRCLE('ICRS', o.s_ra, o.s_dec, 6)) = 1"
+    counted = "SELECT o.obs_id FROM dbo.obspointing AS o WHERE EXISTS (SELECT s_ra FROM dbo.obspointing AS p WHERE "
+    query = counted + near.replace("s_ra, s_dec)", "p.s_ra, p.s_dec)", 1) + " AND p.s_ra > o.s_ra) AND o.s_dec > 85"
+    found = {name for (name,) in sky.execute(translate(query, catalogue()).sql)}
+    places = sky.execute("SELECT obs_id, s_ra, s_dec FROM observations WHERE s_ra IS NOT NULL").fetchall()
+    names, ra, dec = (np.array(each) for each in zip(*places, strict=True))
+    told = names != "3"
+    expected = {
+        name
+        for name, a, d in places
+        if d > 85 and (SkyRegion.circle(a, d, 6).contains(ra, dec) & (ra > a) & told).any()
+    }
+    assert found == expected != set()
 
 
 def test_the_box_and_the_hull_of_a_polygon_hold_it_tightly() -> None:

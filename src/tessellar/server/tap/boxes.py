@@ -22,6 +22,7 @@ _WIDEST = 60.0
 _PLAIN = 45.0
 _MOST_SIDES = 64
 _SURE = 1e-12  # of unit vectors; more than rounding makes
+_ROWS = 'SELECT "box"."row"'
 _LOW, _HIGH = EDGES[::2], EDGES[1::2]
 
 
@@ -48,8 +49,10 @@ def in_region(sky: Sky, region: SkyRegion, exact: str) -> str | None:
     edges = _edges(region)
     if edges is None:
         return None
-    surely = " AND ".join(_surely(region))
-    return _rows(sky, edges, *_perhaps(region), f"({surely} OR {exact})" if surely else exact)
+    perhaps, core, surely = _perhaps(region), _core(region), " AND ".join(_surely(region))
+    test = f"({surely} OR {exact})" if surely else exact
+    # Most rows lie about the middle, and one look at them is enough.
+    return _rows(sky, edges, *([f"({core} OR ({' AND '.join([*perhaps, test])}))"] if core else [*perhaps, test]))
 
 
 def position(name: str) -> str:
@@ -57,12 +60,23 @@ def position(name: str) -> str:
     return f'"box"."{name}"'
 
 
+def moves(rows: str) -> bool:
+    """Tell whether rows, as the functions here return them, are other ones for each row of another table."""
+    return "adql_edge(" in rows
+
+
+def with_places(sky: Sky, rows: str) -> str:
+    """Make rows, as the functions here return them, a table with their key and position."""
+    columns = (f'"box"."{part}" AS "{name}"' for part, name in (("row", sky.key), ("ra", sky.ra), ("dec", sky.dec)))
+    return f"SELECT {', '.join(columns)}{rows.removeprefix(_ROWS)}"
+
+
 def _rows(sky: Sky, edges: Sequence[str], *tests: str) -> str:
     x_low, x_high, y_low, y_high, z_low, z_high = edges
     meets = (f'"box"."x_high" >= {x_low}', f'"box"."x_low" <= {x_high}', f'"box"."y_high" >= {y_low}',
              f'"box"."y_low" <= {y_high}', f'"box"."z_high" >= {z_low}', f'"box"."z_low" <= {z_high}')  # fmt: skip
     where = "temp" if sky.index.startswith("upload_") else "main"
-    return f'SELECT "box"."row" FROM {where}."{sky.index}" AS "box" WHERE {" AND ".join((*meets, *tests))}'
+    return f'{_ROWS} FROM {where}."{sky.index}" AS "box" WHERE {" AND ".join((*meets, *tests))}'
 
 
 def _edges(region: SkyRegion) -> list[str] | None:
@@ -88,7 +102,33 @@ def _polygon(region: SkyRegion) -> Polygon | None:
 def _perhaps(region: SkyRegion) -> list[str]:
     """Return conditions on a box that hold if anything in it lies in the region."""
     polygon = _polygon(region)
-    return [] if polygon is None else [f"{side} >= {-_SURE}" for side in _heights(polygon.hull, furthest=True)]
+    return [] if polygon is None else [f"{side} >= {-_SURE}" for side in _heights(_spread(polygon.hull), furthest=True)]
+
+
+def _core(region: SkyRegion) -> str:
+    """Return a condition on a box that holds only if all of it lies in a cap about the middle of a polygon.
+
+    A cap on the inner side of all sides is in the kernel of the polygon, and so in it.
+    """
+    polygon = _polygon(region)
+    if polygon is None:
+        return ""
+    middle = polygon.moment / np.linalg.norm(polygon.moment)
+    depth = float((polygon.normals @ middle).min())  # the sine of the radius
+    if depth <= 0:
+        return ""
+    (height,) = _heights(middle[None], furthest=False)
+    return f"{height} >= {(1 - depth**2) ** 0.5 + _SURE!r}"
+
+
+def _spread(normals: Array) -> Array:
+    """Put those that differ most first: what lies outside of a polygon is then soon seen to do so."""
+    order = [0] if len(normals) else []
+    while len(order) < len(normals):
+        nearest = (normals @ normals[order].T).max(axis=1)
+        nearest[order] = np.inf
+        order.append(int(np.argmin(nearest)))
+    return normals[order]
 
 
 def _surely(region: SkyRegion) -> list[str]:

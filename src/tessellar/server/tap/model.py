@@ -377,6 +377,14 @@ class Table:
         """Its columns by their names in lower case."""
         return {column.name.lower(): column for column in self.columns}
 
+    @property
+    def places(self) -> Sky | None:
+        """Its index of places, if that has all its rows that have a place, with these as they are told."""
+        if self.sky is None or self.rows != f"main.{self.sky.index.removesuffix('_sky')}":
+            return None
+        worked_out = any(self.by_name[name].sql not in ("", name) for name in (self.sky.ra, self.sky.dec))
+        return None if worked_out else self.sky
+
 
 @dataclass(frozen=True)
 class Key:

@@ -14,6 +14,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from tessellar.errors import QueryError
+from tessellar.server.tap import boxes
 from tessellar.server.tap.geometry import Geometry
 from tessellar.server.tap.grammar import GEOMETRY, NUMERIC, TEXT, read
 from tessellar.server.tap.model import Catalogue, Column, Sky, Table
@@ -89,6 +90,7 @@ def _translated(tree: exp.Query, catalogue: Catalogue) -> Statement:
     columns = tuple(_described(tree, used, written))
     tree = _geometry_said(tree, used)
     _rename_functions(tree)
+    _ask_index_alone(tree, used)
     _put_in_tables(tree, used)
     return Statement(tree.sql(dialect="sqlite"), columns)
 
@@ -253,6 +255,49 @@ def _rename_functions(tree: exp.Query) -> None:
     for function in tree.find_all(exp.Anonymous):
         if function.name.upper() in NUMERIC:
             function.set("this", f"adql_{function.name.lower()}")
+
+
+def _ask_index_alone(tree: exp.Query, used: dict[str, Table]) -> None:
+    """Take rows from the index of places where nothing but their places is asked: those of a table lie far apart."""
+    for select in list(tree.find_all(exp.Select)):
+        source = select.args.get("from_") or select.args.get("from")
+        node = source.this if source is not None else None
+        table = used.get(node.name) if isinstance(node, exp.Table) else None
+        sky = table.places if table is not None else None
+        where = select.args.get("where")
+        if node is None or sky is None or where is None or select.args.get("joins"):
+            continue
+        among = next((each for each in _all_of(where.this) if _is_of_index(each, node.alias, sky)), None)
+        if among is None:
+            continue
+        names = {column.name.lower() for column in select.find_all(exp.Column)
+                 if column is not among.this and column.table == node.alias}  # fmt: skip
+        rows = among.args["query"].this.name
+        if boxes.moves(rows) or not names <= {sky.ra, sky.dec}:
+            continue
+        inner = exp.Var(this=boxes.with_places(sky, rows))
+        among.replace(exp.Literal.number(1))
+        node.replace(exp.Subquery(this=inner, alias=exp.TableAlias(this=exp.to_identifier(node.alias, quoted=True))))
+
+
+def _all_of(condition: exp.Expr) -> Iterator[exp.Expr]:
+    """Give the conditions that are all to hold."""
+    if isinstance(condition, exp.Paren):
+        yield from _all_of(condition.this)
+    elif isinstance(condition, exp.And):
+        yield from _all_of(condition.this)
+        yield from _all_of(condition.expression)
+    else:
+        yield condition
+
+
+def _is_of_index(condition: exp.Expr, alias: str, sky: Sky) -> bool:
+    """Whether a condition is that a row of a table is one of those that its index gives."""
+    if not isinstance(condition, exp.In) or not isinstance(condition.this, exp.Column):
+        return False
+    rows = condition.args.get("query")
+    own = isinstance(rows, exp.Subquery) and isinstance(rows.this, exp.Var)  # only SQL of our own is a Var
+    return own and (condition.this.name, condition.this.table) == (sky.key, alias)
 
 
 def _put_in_tables(tree: exp.Query, used: dict[str, Table]) -> None:
