@@ -30,6 +30,7 @@ def measure(task: Task) -> Part:
     flux = np.stack([np.random.default_rng(tic).normal(100, 1, count) for tic in tics]).astype(np.float32)
     good = np.array([tic % 7 != 0 for tic in tics])
     outcomes = []
+    shapes = np.array([np.random.default_rng(tic).random((3, 3)) < 0.5 for tic in tics])
     for star, fine in zip(task.stars, good, strict=True):
         metrics = tuple(float(star.tic % 100) if name == "mean_flux" else float("nan") for name in METRIC_NAMES)
         status = STATUS.OK if fine else STATUS.ERROR
@@ -37,13 +38,29 @@ def measure(task: Task) -> Part:
         place = tics.index(star.tic)
         sharing = tuple(tics[place + 1 : place + 2]) if star.tic % 5 == 0 else ()
         outcomes.append(Outcome(star.priority, "aperture", status, "" if fine else "no pixels", metrics, sharing))
-    table = {"ra": np.zeros(len(tics)), "dec": np.zeros(len(tics)), "tmag": np.array([s.tmag for s in task.stars])}
+    table = {
+        "ra": np.zeros(len(tics)), "dec": np.zeros(len(tics)), "tmag": np.array([s.tmag for s in task.stars]),
+        "mean_flux": np.array(tics) % 100, "status": np.full(len(tics), int(STATUS.OK)),
+        "reasons": np.array([f"of task {task.number}" if tic % 3 else "" for tic in tics], dtype=np.str_),
+        "mask": shapes, "mask_column": 600 + np.array(tics) % 120, "mask_row": 700 + np.array(tics) % 110,
+    }  # fmt: skip
+    columns = {"FLUX": flux[good], "FLUX_ERR": np.sqrt(np.abs(flux[good])), "MOM_CENTR1": 600 + flux[good] / 100}
     curves = BandCurves(
-        tic=np.array(tics)[good],
-        columns={"FLUX": flux[good], "FLUX_ERR": np.sqrt(np.abs(flux[good]))},
-        table={name: values[good] for name, values in table.items()},
+        tic=np.array(tics)[good], columns=columns, table={name: values[good] for name, values in table.items()}
     )
-    return Part(tuple(outcomes), {"aperture": curves}, {})
+    # Another method has no masks, and light curves of some of the stars only.
+    some = curves.tic % 2 == 0
+    others = BandCurves(
+        tic=curves.tic[some],
+        columns={"FLUX": -curves.columns["FLUX"][some]},
+        table={name: values[some] for name, values in curves.table.items() if not name.startswith("mask")},
+    )
+    outcomes += [
+        Outcome(star.priority, "linpsf", STATUS.OK, "", (float("nan"),) * len(METRIC_NAMES))
+        for star in task.stars
+        if star.tic in others.tic
+    ]
+    return Part(tuple(outcomes), {"aperture": curves, "linpsf": others} if some.any() else {"aperture": curves}, {})
 
 
 def _go_wrong(task: Task) -> None:

@@ -23,7 +23,7 @@ from tests.survey.fakework import MEASURE
 pytest.importorskip("distributed")
 pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
-Found = Callable[[], dict[str, Any]]
+Found = Callable[..., dict[str, Any]]
 _ROOT = Path(__file__).parents[2]
 
 
