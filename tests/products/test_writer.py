@@ -2,10 +2,12 @@
 
 import os
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
 
@@ -86,6 +88,15 @@ def test_it_is_read_back(written: Path):
         wcs = WCS(file["APERTURE"].header)
         assert wcs.wcs_pix2world([[5, 5]], 0)[0] == pytest.approx([63.37, -69.22])
         assert (file["APERTURE"].header["CRVAL1P"], file["APERTURE"].header["CRVAL2P"]) == (1619, 389)
+
+
+def test_its_table_has_units_that_calculate(written: Path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = read_light_curve(written).to_table()
+    assert table["FLUX"].unit == u.electron / u.s
+    assert table["MOM_CENTR1"].unit == u.pix
+    assert table["FLUX_CORR"].unit.to(u.dimensionless_unscaled) == pytest.approx(1e-6)
 
 
 def test_provenance_is_read_back(written: Path):

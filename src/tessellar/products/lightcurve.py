@@ -219,6 +219,7 @@ _UNITS = {
     "e-/s": "electron / s",
     "pixels": "pix",
     "pixel": "pix",
+    "ppm": "1e-6",
     "BJD - 2457000, days": "d",
     "BJD-2457000, days": "d",
     "JD - 2457000, days": "d",
