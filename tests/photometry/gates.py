@@ -161,6 +161,41 @@ def transit_light(truth: FrameTruth, stars: NDArray[np.int64], depth: float, dip
     return change
 
 
+def transit_depth(
+    flux: Array, moved: Array, frames: NDArray[np.int64], usable: NDArray[np.int64], *, around: int = 72
+) -> tuple[float, float]:
+    """Depth of a transit against the frames before and after it, as whoever looks for planets measures it.
+
+    A constant and two slopes against the star's movement are fitted to the usable frames out of transit, and told for
+    those in transit: light curves as methods give them are not freed of what moves with the spacecraft.
+
+    Parameters
+    ----------
+    flux : array (n,)
+        e-/s.
+    moved : array (n, 2)
+        Movement of the star, pixels (POS_CORR).
+    frames : int array
+        In transit.
+    usable : int array
+        Frames that count.
+    around : int
+        Frames before, and after, that count.
+
+    Returns
+    -------
+    (float, float)
+        e-/s; its error in units of one frame's error.
+    """
+    near = usable[(usable >= frames[0] - around) & (usable <= frames[-1] + around)]
+    inside, outside = np.intersect1d(near, frames), np.setdiff1d(near, frames)
+    terms = np.column_stack([np.ones(len(flux)), 100 * (moved - moved[outside].mean(axis=0))])
+    inverse = np.linalg.inv(terms[outside].T @ terms[outside])
+    within = terms[inside].mean(axis=0)
+    depth = within @ inverse @ (terms[outside].T @ flux[outside]) - flux[inside].mean()
+    return float(depth), float(np.sqrt(1 / len(inside) + within @ inverse @ within))
+
+
 def read_noise(truth: FrameTruth) -> Array:
     """Read noise of each column of the window, e-."""
     from tessellar.simulate import detector
