@@ -10,12 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet
 import pytest
+from astropy.io import fits
 
 import tessellar
 from tessellar.photometry import measure_in, open_scene
-from tessellar.survey import Choices, Ledger, Subset, SurveyFolder, not_exported, plan, run, summaries, write_page
-from tessellar.survey.summary import noise_of
+from tessellar.survey import (
+    Choices,
+    Ledger,
+    Subset,
+    SurveyFolder,
+    export,
+    not_exported,
+    plan,
+    run,
+    summaries,
+    write_page,
+)
+from tessellar.survey.running import decide_skips
+from tessellar.survey.summary import grouped_reasons, noise_of
 from tests.photometry.fieldsky import small_field
 from tests.survey.conftest import contents
 
@@ -138,6 +152,52 @@ def test_stars_that_are_not_exported_are_named(surveyed: Path, tmp_path: Path) -
     unused = export("--method", "psf")
     assert unused.returncode == 2
     assert "no light curve fits" in unused.stderr
+
+
+def test_files_of_a_star_that_is_skipped_say_so_and_for_whom(surveyed: Path, tmp_path: Path) -> None:
+    ledger = Ledger(SurveyFolder(surveyed).ledger)
+    query = "SELECT priority, tic FROM result WHERE source = 'ffi' AND status = 1 AND method = 'aperture' LIMIT 2"
+    (keeper, brighter), (star, tic) = ledger.select(query)
+    ledger.skip({star: keeper})
+    kinds = grouped_reasons(summaries(ledger)[1].table)
+    wanted = Subset(tics=(tic,), status=("SKIPPED",))
+    try:
+        (path,) = export(surveyed, tmp_path, subset=wanted)
+        (metrics,) = export(surveyed, tmp_path, subset=wanted, form="metrics")
+        (fit,) = export(surveyed, tmp_path, subset=Subset(tics=(tic,), methods=("linpsf",)))
+    finally:
+        decide_skips(ledger)
+        ledger.close()
+    header, own = fits.getheader(path), fits.getheader(fit)
+    assert (header["STATUS"], header["SKIPBY"]) == ("SKIPPED", brighter)
+    assert header["REASON1"] == f"its light is in the mask of TIC {brighter}, which is brighter"
+    assert own["STATUS"] in ("OK", "WARNING"), "a fit separates the light of both"
+    assert "SKIPBY" not in own
+    row = pyarrow.parquet.read_table(metrics).to_pylist()[0]
+    assert (row["status"], row["status_name"], row["reasons"]) == (5, "SKIPPED", header["REASON1"])
+    assert {
+        "status": "SKIPPED",
+        "reason": "its light is in the mask of a brighter star",
+        "stars": 1,
+        "example": tic,
+    } in kinds
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [("ERROR", "stars that ended as ERROR"), ("SKIPPED", "no light curve fits")]
+)
+def test_what_cannot_be_exported_is_told(surveyed: Path, tmp_path: Path, status: str, said: str) -> None:
+    with pytest.raises(tessellar.errors.InputError, match=said):
+        list(export(surveyed, tmp_path, subset=Subset(status=(status,))))
+
+
+def test_a_star_that_is_named_twice_is_exported_once(surveyed: Path, tmp_path: Path) -> None:
+    ledger = Ledger(SurveyFolder(surveyed).ledger)
+    (tic,) = ledger.select("SELECT tic FROM result WHERE source = 'ffi' AND status = 1 AND tmag > 8 LIMIT 1")[0]
+    ledger.close()
+    both = Subset(tics=(tic, tic), methods=("linpsf", "aperture", "linpsf"))
+    paths = [path for path in export(surveyed, tmp_path, subset=both) if "-ffi" in str(path.parent)]
+    assert sorted(path.name.split("_")[-1] for path in paths) == ["aperture-lc.fits", "linpsf-lc.fits"]
 
 
 @pytest.mark.parametrize("words", [("run",), ("status",), ("export", "-o", "out")])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tessellar.errors import ConfigError, InputError
 from tessellar.mission import flags
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 # Status with which a light curve comes.
 _WITH_LIGHT_CURVE = (1, 3)
+_SKIPPED = 5
 # Rows of one batch of a Parquet file, about.
 _BATCH = 1 << 20
 
@@ -59,6 +61,7 @@ def export_fits(
     method: str | None = None,
     tics: Iterable[int | TIC] | None = None,
     packed: bool = False,
+    skipped: Mapping[int, int] | None = None,
 ) -> Iterator[Path]:
     """Write light curves of a store as FITS files, one by one.
 
@@ -76,6 +79,8 @@ def export_fits(
         Stars; all that have a light curve if not given.
     packed : bool
         Write ``.fits.gz``.
+    skipped : mapping of int to int, optional
+        Of stars that a survey skips, the TIC id of the brighter star whose mask holds them: their STATUS is SKIPPED.
 
     Yields
     ------
@@ -102,7 +107,7 @@ def export_fits(
         for tic in wanted:
             if chosen is not None and method is None and (tic, each) not in store:
                 continue
-            yield _write(store, tic, each, Path(folder), packed, cards, settings)
+            yield _write(store, tic, each, Path(folder), packed, cards, settings, (skipped or {}).get(tic))
 
 
 def _with_light_curves(store: LightCurveStore, method: str) -> list[int]:
@@ -120,6 +125,7 @@ def _write(
     packed: bool,
     cards: Mapping[str, tuple[str, str]],
     settings: Mapping[str, Any],
+    skipped_by: int | None,
 ) -> Path:
     row = store.row(tic, method)
     columns = store.star(tic, method)
@@ -147,6 +153,8 @@ def _write(
         )
     if images is not None:
         meta = {**meta, "corner": images.corner}
+    if skipped_by is not None:
+        meta = {**meta, "headers": _skipped(meta.get("headers") or {}, skipped_by)}
     version = (meta.get("headers") or {}).get("VERSION", (1, ""))[0]
     name = build_name(
         "tessellar",
@@ -204,6 +212,19 @@ def _told(
     }
 
 
+def _why_skipped(by: int) -> str:
+    return f"its light is in the mask of TIC {by}, which is brighter"
+
+
+def _skipped(headers: Mapping[str, Any], by: int) -> dict[str, Any]:
+    """Header of a star that was measured, and is skipped: its own reasons stay, and why it is skipped follows."""
+    known = sum(key.startswith("REASON") for key in headers)
+    lines = [text for text, _ in reason_cards(_why_skipped(by)).values()]
+    made = {**headers, "STATUS": ("SKIPPED", "a brighter star has the mask: see SKIPBY")}
+    made |= {f"REASON{number}": (line, "") for number, line in enumerate(lines, known + 1)}
+    return {**made, "SKIPBY": (by, "TIC id of the star that has the mask")}
+
+
 def _made(store: LightCurveStore, method: str, row: Mapping[str, Any], settings: Mapping[str, Any]) -> Provenance:
     inputs = tuple(InputFile(**one) for one in store.meta.get("inputs", ()))
     created = datetime.fromtimestamp(row["appended"], UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -217,6 +238,7 @@ def export_parquet(
     method: str,
     light_curves: bool = False,
     tics: Iterable[int | TIC] | None = None,
+    skipped: Mapping[int, int] | None = None,
 ) -> Path:
     """Write the table, or all light curves, of a method as a Parquet file, for DuckDB, polars, pandas and others.
 
@@ -231,6 +253,8 @@ def export_parquet(
         the store; else the table, one row a star.
     tics : iterable of int, optional
         Stars; all if not given.
+    skipped : mapping of int to int, optional
+        As for `export_fits`.
 
     Raises
     ------
@@ -253,7 +277,10 @@ def export_parquet(
         raise ConfigError("Parquet needs pyarrow: pip install 'tessellar[parquet]'") from error
     path = Path(path)
     wanted = [int(tic) for tic in (store.tics(method) if tics is None else tics)]
-    batches = _light_curve_batches(store, method, wanted) if light_curves else _table_batches(store, method, wanted)
+    if light_curves:
+        batches = _light_curve_batches(store, method, wanted)
+    else:
+        batches = _table_batches(store, method, wanted, skipped or {})
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     with translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -269,7 +296,7 @@ def export_parquet(
     return path
 
 
-def _table_batches(store: LightCurveStore, method: str, tics: list[int]) -> Iterator[Any]:
+def _table_batches(store: LightCurveStore, method: str, tics: list[int], skipped: Mapping[int, int]) -> Iterator[Any]:
     import pyarrow as pa
 
     rows = store.rows(method, tics)
@@ -277,11 +304,24 @@ def _table_batches(store: LightCurveStore, method: str, tics: list[int]) -> Iter
     columns: dict[str, Any] = {"tic": np.array(tics, dtype=np.int64)}
     for name in names:
         values = store.values(method, name)[rows]
+        if name in ("status", "reasons") and skipped:
+            values = _with_skips(name, values, tics, skipped)
         unknown = values == np.iinfo(np.int64).min if values.dtype == np.int64 else np.zeros(len(values), dtype=bool)
         columns[name] = pa.array(values, mask=unknown)
     if "status" in names:
-        columns["status_name"] = [STATUS_NAMES.get(int(one), "UNKNOWN") for one in store.values(method, "status")[rows]]
+        columns["status_name"] = [STATUS_NAMES.get(one, "UNKNOWN") for one in columns["status"].to_pylist()]
     yield pa.table(columns)
+
+
+def _with_skips(name: str, values: NDArray[Any], tics: list[int], skipped: Mapping[int, int]) -> NDArray[Any]:
+    """Status or reasons of stars some of which are skipped."""
+    made = values.astype(object) if name == "reasons" else values.copy()
+    for at, tic in enumerate(tics):
+        if tic in skipped and name == "status":
+            made[at] = _SKIPPED
+        elif tic in skipped:
+            made[at] = "; ".join(filter(None, (made[at], _why_skipped(skipped[tic]))))
+    return np.asarray(made)
 
 
 def _light_curve_batches(store: LightCurveStore, method: str, tics: list[int]) -> Iterator[Any]:

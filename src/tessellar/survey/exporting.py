@@ -123,16 +123,19 @@ def export(
     place.require_plan()
     with closing(Ledger(place.ledger)) as ledger:
         chosen = _chosen(place, ledger, subset)
+        skipped = {(field, method): _skips(ledger, field, method) for field, by in chosen.items() for method in by}
     if not chosen:
         alone = not_exported(folder, subset).get(subset.tics[0]) if len(set(subset.tics)) == 1 else None
         why = f" (TIC {subset.tics[0]}: {alone})" if alone else ""
         text = "no light curve fits what is asked for"
+        if not {"OK", "WARNING", "SKIPPED"} & set(subset.status):
+            text = f"there are no light curves of stars that ended as {', '.join(subset.status)}"
         raise InputError(f"{place.folder}: {text}{why}; `survey status` tells what there is")
     total = sum(len(tics) for by in chosen.values() for tics in by.values())
     done = 0
     for field, by in chosen.items():
         for method, tics in by.items():
-            for path, count in _exported(place, field, method, tics, Path(out), form):
+            for path, count in _exported(place, field, method, tics, Path(out), form, skipped[field, method]):
                 done += count
                 listener(Event("export", done, total, "light curves", finished=done == total))
                 yield path
@@ -196,16 +199,27 @@ def _chosen(place: SurveyFolder, ledger: Ledger, subset: Subset) -> dict[FieldRo
     return chosen
 
 
+def _skips(ledger: Ledger, field: FieldRow, method: str) -> dict[int, int]:
+    """Stars of a field that are skipped, and the star that has the mask of each, by TIC id."""
+    query = (
+        "SELECT target.tic, by.tic FROM skipped JOIN target ON target.priority = skipped.priority "
+        "JOIN target AS by ON by.priority = skipped_by WHERE target.field = ? AND skipped.method = ?"
+    )
+    return dict(ledger.select(query, field.id, method))
+
+
 def _exported(
-    place: SurveyFolder, field: FieldRow, method: str, tics: list[int], out: Path, form: str
+    place: SurveyFolder, field: FieldRow, method: str, tics: list[int], out: Path, form: str, skipped: dict[int, int]
 ) -> Iterator[tuple[Path, int]]:
     from tessellar.products import LightCurveStore, export_fits, export_parquet
 
     with closing(LightCurveStore(place.store(field))) as store:
         if form == "fits":
-            for path in export_fits(store, out / field.name, method=method, tics=tics):
+            for path in export_fits(store, out / field.name, method=method, tics=tics, skipped=skipped):
                 yield path, 1
         else:
             words = f"{field.name}-{method}" + ("-metrics" if form == "metrics" else "")
             path = out / f"{words}.parquet"
-            yield export_parquet(store, path, method=method, light_curves=form == "parquet", tics=tics), len(tics)
+            curves = form == "parquet"
+            made = export_parquet(store, path, method=method, light_curves=curves, tics=tics, skipped=skipped)
+            yield made, len(tics)

@@ -116,5 +116,5 @@ class SurveyFolder:
             return
         shutil.rmtree(self.folder / "parts", ignore_errors=True)
         for path in self.folder.iterdir():
-            if path.name.startswith(NAME) or ".lc.h5" in path.name or path.suffix == ".html":
+            if path.name.startswith(NAME) or ".lc.h5" in path.name or path.suffix in (".html", ".ecsv"):
                 path.unlink()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import InputError, PhotometryError, ProductError
+from tessellar.mission.ccd import nearest_pixel
 from tessellar.photometry.engine import BandCurves
 from tessellar.photometry.status import STATUS
 from tessellar.survey.outcomes import METRIC_NAMES, Outcome, Part
@@ -116,7 +117,7 @@ def _masks(curves: BandCurves, stars: StarField) -> dict[str, NDArray[Any]]:
     order = np.argsort(stars.tic)
     at = order[np.searchsorted(stars.tic, curves.tic, sorter=order)]
     first = {"mask_column": stars.column[at], "mask_row": stars.row[at]}
-    corners = {name: np.floor(place + 0.5).astype(np.int64) - _BOX // 2 for name, place in first.items()}
+    corners = {name: nearest_pixel(place).astype(np.int64) - _BOX // 2 for name, place in first.items()}
     return {"mask": np.zeros((len(curves), _BOX, _BOX), dtype=bool), **corners}
 
 

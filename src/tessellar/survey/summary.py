@@ -70,7 +70,7 @@ def status_counts(table: Table) -> dict[str, int]:
 
 
 def grouped_reasons(table: Table) -> list[dict[str, Any]]:
-    """Reasons of ERROR and WARNING that differ in numbers and names of files only, as one; the most frequent first.
+    """Reasons of all that is not OK that differ in numbers and names of files only, as one; the most frequent first.
 
     Each with `status`, `reason` (of numbers that differ, the least and the largest), `stars` (how many) and `example`
     (a TIC id). A star with several reasons counts with each (`several_reasons`).
@@ -95,9 +95,9 @@ def several_reasons(table: Table) -> dict[str, int]:
 
 
 def _troubled(table: Table) -> Iterator[tuple[int, str, str]]:
-    """Row, name of the status and reasons of each star that ended as ERROR or WARNING."""
+    """Row, name of the status and reasons of each star that ended as anything but OK."""
     for row, (status, reason) in enumerate(zip(table["status"].tolist(), table["reason"].tolist(), strict=True)):
-        if status in (STATUS.ERROR, STATUS.WARNING):
+        if status not in (STATUS.OK, STATUS.UNKNOWN):
             yield row, STATUS(status).name, reason
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.mission.ccd import nearest_pixel
 from tessellar.targets import Field
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def in_target_file(model: TargetPixelFile, path: str, stars: StarField | None, l
     collected = np.asarray((model.aperture & _COLLECTED) != 0)
     others = stars.chosen(_near(stars, model) & (stars.tmag <= limit) & (stars.tic != tic))
     x, y = _place(model, others.ra, others.dec)
-    pixels = np.round(np.stack([y, x], axis=1)).astype(np.int64)
+    pixels = nearest_pixel(np.stack([y, x], axis=1)).astype(np.int64)
     for star, (row, column) in enumerate(pixels.tolist()):
         if not (0 <= row < collected.shape[0] and 0 <= column < collected.shape[1] and collected[row, column]):
             continue
