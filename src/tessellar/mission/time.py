@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from astropy.time import Time
 
+#: JD of BTJD 0, and MJD of it.
 BTJD_ORIGIN = 2457000.0
+BTJD_TO_MJD = BTJD_ORIGIN - 2400000.5
 
 
 def btjd_to_time(btjd: ArrayLike) -> Time:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tessellar.errors import InputError
 from tessellar.pixels.response import REACH, SAMPLES, GriddedResponse, box_corners, spline_coefficients
 from tessellar.pixels.starmodel import StarModel
+from tessellar.robust import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -197,7 +198,7 @@ def _fit_region(
 def _confusion(rest: Array) -> float:
     """Scatter of what is left of an image without its known stars, e-/s."""
     rest = rest[np.isfinite(rest)]
-    return 1.4826 * float(np.median(np.abs(rest - np.median(rest)))) if rest.size else 0.0
+    return MAD_TO_SIGMA * float(np.median(np.abs(rest - np.median(rest)))) if rest.size else 0.0
 
 
 def _solve(away_x: Array, away_y: Array, target: Array, weights: Array) -> Array:
@@ -217,7 +218,7 @@ def _solve(away_x: Array, away_y: Array, target: Array, weights: Array) -> Array
         stiff = _STIFFNESS * float(np.median(np.diag(normal))) * penalty
         solution = cho_solve(cho_factor(normal + stiff), weighted.T @ flat)
         rest = (flat - design @ solution) * np.sqrt(weight)
-        scatter = 1.4826 * float(np.median(np.abs(rest[weight > 0]))) + 1e-12
+        scatter = MAD_TO_SIGMA * float(np.median(np.abs(rest[weight > 0]))) + 1e-12
         weight = np.where(np.abs(rest) > 6 * scatter, 0.0, weight)
     side = len(_knots()) - 4
     return np.asarray(solution.reshape(side, side))

@@ -15,6 +15,7 @@ from tessellar.pixels.frames import science
 from tessellar.pixels.movement import MovementKernel
 from tessellar.pixels.response import box_corners
 from tessellar.pixels.starmodel import StarModel
+from tessellar.robust import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from tessellar.pixels.response import PixelResponse
@@ -333,7 +334,7 @@ def _fit_all(places: Array, terms: Array) -> tuple[Array, Array, NDArray[np.int6
                 break
             solved = np.linalg.lstsq(terms[there], places[index][there], rcond=None)[0]
             rest = places[index] - terms @ solved
-            sigma = 1.4826 * np.nanmedian(np.abs(rest[there]), axis=0) + 1e-6
+            sigma = MAD_TO_SIGMA * np.nanmedian(np.abs(rest[there]), axis=0) + 1e-6
             fits[index] = solved
             errors[index] = sigma / np.sqrt(max(there.sum() - terms.shape[1], 1))
             used[index] = there.sum()

@@ -7,8 +7,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-# A gap longer than this, days, begins a new part; a part of fewer frames goes with the one before.
-_GAP = 0.3
+#: A gap longer than this, days, begins a new part: those between orbits, and those of pointing lost for hours. Momentum
+#: dumps are minutes.
+GAP = 0.3
+# A part of fewer frames goes with the one before.
 _LEAST = 8
 
 
@@ -23,7 +25,7 @@ def segments_of(time: NDArray[np.float64]) -> NDArray[np.int64]:
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
     """
     step = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
-    begins = [0, *(np.flatnonzero(np.diff(time) > max(_GAP, 3 * step)) + 1).tolist(), len(time)]
+    begins = [0, *(np.flatnonzero(np.diff(time) > max(GAP, 3 * step)) + 1).tolist(), len(time)]
     labels = np.zeros(len(time), dtype=np.int64)
     number = -1
     for first, end in pairwise(begins):

@@ -19,6 +19,7 @@ from tessellar.mission.flags import DEFAULT_MASK, good
 from tessellar.pixels.averages import mean_image
 from tessellar.pixels.background import Sky, measure_jointly
 from tessellar.pixels.stamp import Stamp
+from tessellar.robust import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from tessellar.pixels.response import PixelResponse
@@ -169,7 +170,7 @@ def _changes(away: Array, terms: Array) -> tuple[Array, Array]:
         # Cadences without pixels stay out of it: their scatter is 0, and they have no fit.
         rest = np.where(usable & solvable[:, None], away - fitted @ terms.T, np.nan)
         rest[~solvable] = 0.0
-        sigma = 1.4826 * np.nanmedian(np.abs(rest), axis=1, keepdims=True) + 1e-9
+        sigma = MAD_TO_SIGMA * np.nanmedian(np.abs(rest), axis=1, keepdims=True) + 1e-9
         with np.errstate(invalid="ignore"):
             usable &= np.abs(rest) < _CLIP * sigma
         errors = np.where(solvable, sigma[:, 0] / np.sqrt(np.maximum(usable.sum(axis=1), 1)), np.nan)

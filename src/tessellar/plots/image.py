@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import InputError
 from tessellar.plots.style import APERTURE, IMAGE_MAP, INK, new_axes
+from tessellar.robust import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +71,7 @@ def plot_stamp(
     rows, cols = image.shape
     edges = (corner[0] - 0.5, corner[0] + cols * step - 0.5, corner[1] - 0.5, corner[1] + rows * step - 0.5)
     low, middle, high = np.percentile(finite, [1.0, 50.0, 100.0 if finite.size < 4096 else 99.9])
-    noise = 1.4826 * float(np.median(np.abs(finite - middle)))
+    noise = MAD_TO_SIGMA * float(np.median(np.abs(finite - middle)))
     # Linear around the sky, logarithmic above: faint neighbours and the star's core both show.
     stretch = AsinhNorm(linear_width=max(noise, (high - low) * 1e-3, 1e-12), vmin=low, vmax=max(high, low + 1e-9))
     shown = ax.imshow(image, origin="lower", extent=edges, cmap=IMAGE_MAP, norm=stretch, interpolation="nearest")

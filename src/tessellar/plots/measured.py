@@ -13,6 +13,7 @@ from tessellar.errors import InputError
 from tessellar.plots.image import plot_stamp
 from tessellar.plots.lightcurve import TIME_LABEL, Series, flux_label, plot_series
 from tessellar.plots.style import DATA, FLAGGED, INK, SECOND, THIRD, new_axes, new_page, robust_limits, tidy
+from tessellar.robust import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,6 @@ _MOST_NAMES, _FAINTER = 8, 5.0
 # What varies slower than a day is no noise; time scales run to a third of that.
 _SLOW, _LONGEST = 1.0, 1 / 3
 _FEWEST_BINS = 8
-_MAD_TO_SIGMA = 1.4826
 
 
 def measured_page(
@@ -164,7 +164,7 @@ def noise_by_scale(time: _Floats, flux: _Floats, cadence: float) -> tuple[_Float
         means = np.bincount(place // size, weights=flat)[number >= 0.8 * size] / number[number >= 0.8 * size]
         if means.size >= _FEWEST_BINS:
             hours.append(size * cadence / 3600)
-            scatter.append(1e6 * _MAD_TO_SIGMA * float(np.median(np.abs(means - np.median(means)))))
+            scatter.append(1e6 * MAD_TO_SIGMA * float(np.median(np.abs(means - np.median(means)))))
     return np.array(hours), np.array(scatter)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tessellar.errors import ProductError, Unrecognised
+from tessellar.mission.time import BTJD_ORIGIN
 from tessellar.products.followuptable import FloatArray, FollowupTable
 from tessellar.products.followuptext import ObserversTable
 from tessellar.products.followuptime import SYSTEMS, TimeAxis, is_time, time_axis
@@ -19,7 +20,6 @@ from tessellar.products.followuptime import SYSTEMS, TimeAxis, is_time, time_axi
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-_BTJD_ORIGIN = 2457000.0
 # A star of AstroImageJ: T targets, C comparisons; copies that were normalised, detrended or fitted have endings.
 _ENDINGS = ("", "_n", "_dn", "_d", "_fn", "_dfn")
 _STAR = re.compile(rf"rel_flux_(?P<star>[TC]\d+)(?:{'|'.join(_ENDINGS)})", re.ASCII)
@@ -123,7 +123,7 @@ class FollowupLightCurve(FollowupTable):
         """
         if self.time_system != "BJD_TDB":
             raise ProductError(f"{self.path}: its times are {self.time_system}, not BJD_TDB; take them from .jd")
-        return self.jd - _BTJD_ORIGIN
+        return self.jd - BTJD_ORIGIN
 
     @cached_property
     def flux(self) -> FloatArray:

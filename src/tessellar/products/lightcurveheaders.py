@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import InputError
+from tessellar.mission.time import BTJD_TO_MJD
 from tessellar.products.cards import card
 from tessellar.products.provenance import Provenance
 
@@ -23,7 +24,6 @@ _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
 _CARD_TEXT = 64
 # Typed, for to a cache True, 1 and 1.0 are one.
 _card = lru_cache(maxsize=4096, typed=True)(card)
-_MJD = 56999.5  # BTJD 0
 # Seconds of one exposure, and of them those in which light is collected.
 _EXPOSURE, _COLLECTING = 2.0, 1.98
 
@@ -121,8 +121,8 @@ def table_time_cards(times: NDArray[np.float64], meta: Mapping[str, Any]) -> lis
             ("TELAPSE", stop - start, "[d] TSTOP - TSTART"),
             ("DATE-OBS", begin, "TSTART as UTC calendar date"),
             ("DATE-END", end, "TSTOP as UTC calendar date"),
-            ("MJD-BEG", start + _MJD, "[d] TSTART as MJD (TDB)"),
-            ("MJD-END", stop + _MJD, "[d] TSTOP as MJD (TDB)"),
+            ("MJD-BEG", start + BTJD_TO_MJD, "[d] TSTART as MJD (TDB)"),
+            ("MJD-END", stop + BTJD_TO_MJD, "[d] TSTOP as MJD (TDB)"),
         ]
         if live is not None:
             wanted += [

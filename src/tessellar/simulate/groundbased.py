@@ -12,12 +12,12 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.mission.time import BTJD_ORIGIN
 from tessellar.products.followuptime import barycentric_correction
 from tessellar.simulate.stars import Star
 
 FloatArray = NDArray[np.float64]
 
-_BTJD_ORIGIN = 2457000.0
 _JD_OF_ORDINAL = 1721424.5
 _LOWEST_STAR, _HIGHEST_SUN = 25.0, -12.0
 _MARGIN_HOURS = 1.0
@@ -83,7 +83,7 @@ class Night:
     @property
     def signal(self) -> FloatArray:
         """The star's true relative flux."""
-        return self.star.signal.relative(self.bjd_tdb - _BTJD_ORIGIN)
+        return self.star.signal.relative(self.bjd_tdb - BTJD_ORIGIN)
 
     @property
     def minutes(self) -> float:
@@ -116,7 +116,7 @@ def visible_nights(
     nights: list[Night] = []
     for middle in transits:
         # To choose a night it is enough to take one time for the other.
-        times = middle + _BTJD_ORIGIN + np.linspace(-half, half, 9)
+        times = middle + BTJD_ORIGIN + np.linspace(-half, half, 9)
         site = next((each for each in sites if _sees(each, star, times)), None)
         if site is not None:
             nights.append(_night(site, star, float(middle), half, exposure))
@@ -131,7 +131,7 @@ def _sees(site: Site, star: Star, jd: FloatArray) -> bool:
 
 
 def _night(site: Site, star: Star, middle: float, half: float, exposure: float) -> Night:
-    bjd = _BTJD_ORIGIN + middle + np.arange(-half, half, exposure / 86400)
+    bjd = BTJD_ORIGIN + middle + np.arange(-half, half, exposure / 86400)
     # From BJD_TDB back to JD_UTC: the second round is good to microseconds.
     utc = bjd
     for _ in range(2):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.mission.names import build_name
+from tessellar.mission.time import BTJD_TO_MJD
 from tessellar.simulate.averaging import cadences_of_image
 from tessellar.simulate.detector import TWO_MINUTES
 from tessellar.simulate.fields import image_cadence, time_lag
@@ -32,7 +33,6 @@ _BEST, _SMALL, _LARGE = (3.0, 4.0, 5.0), (2.5, 4.0, 5.0), (3.5, 4.0, 5.0)
 _APERTURES = {"best": _BEST, "small": _SMALL, "large": _LARGE}
 # Length of the high-pass filter, d.
 _SMOOTH_DAYS = 1.5
-_BTJD_TO_MJD = 56999.5
 
 _TYPE = np.dtype(
     [
@@ -256,8 +256,8 @@ def _table_cards(observation: Observation, rows: NDArray[Any], count: int) -> li
         ("TSTART", round(start, 12), "observation start time in TBJD"),
         ("TSTOP", round(stop, 12), "observation stop time in TBJD"),
         ("TIMEDEL", step, "[d] time resolution of data"),
-        ("MJD-BEG", round(start + _BTJD_TO_MJD, 12), "observation start time in MJD"),
-        ("MJD-END", round(stop + _BTJD_TO_MJD, 12), "observation end time in MJD"),
+        ("MJD-BEG", round(start + BTJD_TO_MJD, 12), "observation start time in MJD"),
+        ("MJD-END", round(stop + BTJD_TO_MJD, 12), "observation end time in MJD"),
         ("BESTAP", _colons(_BEST), "[pix] the parameters of the best aperture"),
         ("SMALLAP", _colons(_SMALL), "[pix] the parameters of the smaller aperture"),
         ("LARGEAP", _colons(_LARGE), "[pix] the parameters of the larger aperture"),

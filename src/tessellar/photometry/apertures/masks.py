@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 from tessellar.errors import Corrupt, InputError, MissingInput, PhotometryError
 from tessellar.pixels import AperturePixel
+from tessellar.robust import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from tessellar.pixels import Stamp
-
-# Median absolute deviation to standard deviation, for normal noise: 1 / Phi^-1(3/4).
-MAD_TO_SIGMA = 1.482602218505602
 
 # How far the nearest pixel of a region may lie from a target whose own pixel is too faint, in pixels.
 _REACH = 1.5

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import PhotometryError
-from tessellar.photometry.apertures.masks import MAD_TO_SIGMA
+from tessellar.robust import MAD_TO_SIGMA
 
 Array = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.photometry.apertures.masks import MAD_TO_SIGMA
 from tessellar.photometry.merit.metrics import FULL_BIN
+from tessellar.robust import MAD_TO_SIGMA
 
 Array = NDArray[np.float64]
 Float = NDArray[np.float32]

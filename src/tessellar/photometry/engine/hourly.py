@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from tessellar.photometry.engine.workers import parts
 from tessellar.photometry.merit.expected import expected_noise
+from tessellar.photometry.merit.noise import MITIGATED
 from tessellar.photometry.target import ZERO_POINT
 
 Array = NDArray[np.float64]
 
-# Cosmic rays are dropped on board in all but data of 20 s.
-_MITIGATED = 100.0
 _CHUNK = 4096
 
 
@@ -58,7 +57,7 @@ def aperture_noise(
         others = np.where(told, own * (1.0 / crowdsap - 1.0), 0.0)
         own = np.where(told, own, mean_flux)
         sky = np.maximum(np.nan_to_num(background), 0.0) / pixels
-        noise = expected_noise(own, pixels, sky, neighbours=others, mitigated=cadence > _MITIGATED)
+        noise = expected_noise(own, pixels, sky, neighbours=others, mitigated=cadence > MITIGATED)
         return np.where(mean_flux > 0, noise * own / mean_flux, np.nan)
 
 

@@ -46,8 +46,8 @@ def weighted_sums(pixels, indptr, indices, weights, first, last, out):  # type: 
     count = pixels.shape[1]
     for star in range(first, last):
         begin, end = indptr[star], indptr[star + 1]
-        for start in range(0, count, 256):
-            stop = min(start + 256, count)
+        for start in range(0, count, PIECE):
+            stop = min(start + PIECE, count)
             out[star, start:stop] = 0.0
             at = begin
             while at + 4 <= end:
@@ -96,15 +96,16 @@ def mask_sums(pixels, indptr, indices, across, along, sky, read, time, first, la
         Stars to do, the last not included.
     out : float32 array (7, stars, n)
         See `SUMS`: sum of the pixels; its variance; then of the pixels that are not missing the sum of
-        those above 0, and that times column and row; the number that is missing; the brightest. Where one is missing,
+        those above 0, and that times column and row; the number that is missing; the brightest, one
+        that is missing being 0. Where one is missing,
         flux and variance are NaN.
     """
     count = pixels.shape[1]
     per_time = np.float32(1.0 / time)
     for star in range(first, last):
         begin, end = indptr[star], indptr[star + 1]
-        for start in range(0, count, 256):
-            stop = min(start + 256, count)
+        for start in range(0, count, PIECE):
+            stop = min(start + PIECE, count)
             size = stop - start
             flux, variance, light = out[0, star, start:stop], out[1, star, start:stop], out[2, star, start:stop]
             columns, rows = out[3, star, start:stop], out[4, star, start:stop]
@@ -178,14 +179,14 @@ def projections(pixels, begin, wide, boxes, bottoms, lefts, reaches, offsets, mo
     count = out.shape[1]
     high = pixels.shape[0] // wide
     middle = boxes.shape[2] // 2
-    dx, dy, total = np.empty(256, np.float32), np.empty(256, np.float32), np.empty(256, np.float32)
+    dx, dy, total = np.empty(PIECE, np.float32), np.empty(PIECE, np.float32), np.empty(PIECE, np.float32)
     for star in range(first, last):
         reach, box = reaches[star], boxes[star]
         j0, j1 = max(middle - reach, -bottoms[star]), min(middle + reach + 1, high - bottoms[star])
         k0, k1 = max(middle - reach, -lefts[star]), min(middle + reach + 1, wide - lefts[star])
         x, y = offsets[star, 0], offsets[star, 1]
-        for start in range(0, count, 256):
-            size = min(256, count - start)
+        for start in range(0, count, PIECE):
+            size = min(PIECE, count - start)
             for t in range(size):
                 u = start + t
                 dx[t] = motion[0, u] + motion[2, u] * x + motion[3, u] * y
@@ -260,11 +261,11 @@ def products(fluxes, indptr, indices, matrix, offsets, motion, first, last, out)
     out : float32 array (stars, n)
     """
     count = fluxes.shape[1]
-    dx, dy, taken = np.empty(256, np.float32), np.empty(256, np.float32), np.empty(256, np.float32)
+    dx, dy, taken = np.empty(PIECE, np.float32), np.empty(PIECE, np.float32), np.empty(PIECE, np.float32)
     for star in range(first, last):
         x, y = offsets[star, 0], offsets[star, 1]
-        for start in range(0, count, 256):
-            size = min(256, count - start)
+        for start in range(0, count, PIECE):
+            size = min(PIECE, count - start)
             mxx, mxy = motion[2, start : start + size], motion[3, start : start + size]
             myx, myy = motion[4, start : start + size], motion[5, start : start + size]
             for t in range(size):

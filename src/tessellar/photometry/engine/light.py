@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.photometry.engine.workers import parts
-from tessellar.photometry.merit.noise import READ_NOISE, error_scale, errors_time, noise_time
+from tessellar.photometry.merit.noise import EXPOSURE, READ_NOISE, error_scale, errors_time, noise_time
 
 if TYPE_CHECKING:
     from tessellar.pixels import PreparedField
@@ -22,7 +22,6 @@ Float = NDArray[np.float32]
 _FRAMES, _ROWS = 8, 24
 # Each of the four outputs reads so many columns, the first science column being 45.
 _OUTPUT, _FIRST = 512, 45
-_EXPOSURE = 1.98
 _CHUNK = 2048
 
 
@@ -61,7 +60,7 @@ def light_noise(field: PreparedField, rows: tuple[int, int]) -> LightNoise:
     first, last = max(rows[0], middle - _ROWS // 2), min(rows[1], middle + _ROWS // 2)
     images, errors = read_cubes([field.frames[index] for index in some], (left, first), (last - first + 1, wide))
     honest = noise_time(field.cadence)
-    read = np.full(wide, READ_NOISE**2 / _EXPOSURE)
+    read = np.full(wide, READ_NOISE**2 / EXPOSURE)
     if not np.isfinite(errors).any():
         return LightNoise(honest, read)
     stamp = Stamp(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# A gap in the good cadences longer than this, days, begins a new span: those between orbits, and those of pointing
-# lost for hours. Momentum dumps are minutes, and begin none: each new span costs what varies as slowly as it is long.
-_GAP = 0.3
+from tessellar.pixels.segments import GAP
 
 
 def time_spans(
@@ -45,7 +43,7 @@ def time_spans(
     chosen = np.flatnonzero(use)
     gaps = np.diff(time[chosen])
     usual = float(np.median(gaps)) if gaps.size else 0.0
-    begins = gaps > max(_GAP, 3 * usual)
+    begins = gaps > max(GAP, 3 * usual)
     if parts is not None:
         begins |= np.diff(parts[chosen]) != 0
     first = [0, *(np.flatnonzero(begins) + 1).tolist()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.photometry.apertures.masks import MAD_TO_SIGMA
+from tessellar.robust import MAD_TO_SIGMA
 
 Array = NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.photometry.apertures.masks import MAD_TO_SIGMA
 from tessellar.photometry.merit.cdpp import DURATIONS, cdpp, flattened
+from tessellar.robust import MAD_TO_SIGMA
 
 _Floats = NDArray[np.float64]
 

@@ -27,7 +27,8 @@ LIT = 0.99
 KEPT, WORTH = 0.8, 0.949
 #: Read noise of the four outputs is 7 to 11 e-; this is taken where the files do not tell (TESS Instrument Handbook).
 READ_NOISE = 10.0
-_EXPOSURE = 1.98
+#: Seconds of light in one exposure, see `LIT`.
+EXPOSURE = 1.98
 #: Mitigated data are those of so many seconds or more (Instrument Handbook: not those of 20 s).
 MITIGATED = 100.0
 # The errors' own time over the cadence's: 0.74 to 0.75 in the mission's frames and 2-min files, 0.949 where they are
@@ -98,7 +99,7 @@ def light_variance(
     0.089
     """
     light = np.maximum(np.asarray(rate, dtype=np.float64), 0.0)
-    return np.asarray((light + read_noise**2 / _EXPOSURE) / noise_time(cadence, mitigated=mitigated))
+    return np.asarray((light + read_noise**2 / EXPOSURE) / noise_time(cadence, mitigated=mitigated))
 
 
 def error_scale(stamp: Stamp) -> float:

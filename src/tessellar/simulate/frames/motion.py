@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from tessellar.mission.ccd import ccd_plane
 from tessellar.mission.tangent import Plane
 from tessellar.simulate.fields import COLUMNS, MIDDLE, ROWS
-from tessellar.simulate.frames.orbit import directions, earth
+from tessellar.simulate.frames.orbit import LIGHT_SPEED, directions, earth
 from tessellar.simulate.schedule import DESATURATION, MANUAL_EXCLUDE
 from tessellar.targets import Field
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-_LIGHT = 299792.458
 # Amplitudes, px: slow wander each axis, its periods in days; jitter of a mean over 120 s; roll over 1000 px.
 _WANDER, _PERIODS, _WAVES = 0.008, (0.05, 8.0), 24
 _JITTER, _ROLL = 0.0015, 0.003
@@ -166,7 +165,7 @@ def aberration(field: Field, mid: FloatArray) -> FloatArray:
 
     plane = ccd_plane(field)
     middle = 0.5 * sum(sector_span(field.sector))
-    velocity = earth(np.append(mid, middle))[1] / _LIGHT
+    velocity = earth(np.append(mid, middle))[1] / LIGHT_SPEED
     change = velocity[:-1] - velocity[-1]
     axis = np.array([COLUMNS[1] if field.ccd in (1, 3) else COLUMNS[0], ROWS[1]], dtype=np.float64)
     columns, rows = (mesh.ravel() for mesh in np.meshgrid(np.linspace(*COLUMNS, 6), np.linspace(*ROWS, 6)))

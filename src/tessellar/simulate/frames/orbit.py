@@ -16,7 +16,7 @@ _EARTH_GM = 398600.4418  # km3/s2
 _PERIOD = 13.7  # days
 _ECCENTRICITY = 0.553
 _PERIGEE = 1339.1  # BTJD of one
-_LIGHT = 299792.458  # km/s
+LIGHT_SPEED = 299792.458  # km/s
 # Towards the perigee, and a quarter of a turn further; unit vectors, ICRS.
 _ALONG = np.array([0.48, -0.72, -0.5011985634456667])
 _ACROSS = np.array([0.0, 0.5713188, -0.8207293])
@@ -63,7 +63,7 @@ def earth(clock: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def barycentric_place(clock: FloatArray) -> FloatArray:
     """Place of the spacecraft from the solar system's barycentre, days of light (ICRS axes), shape (n, 3)."""
-    result: FloatArray = (earth(clock)[0] + spacecraft(clock)) / _LIGHT / 86400
+    result: FloatArray = (earth(clock)[0] + spacecraft(clock)) / LIGHT_SPEED / 86400
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tessellar.mission.time import BTJD_ORIGIN
 from tessellar.simulate.signals import Transit
 from tessellar.simulate.validation.difference import Offset
 from tessellar.simulate.validation.event import Event
@@ -11,7 +12,6 @@ from tessellar.simulate.validation.fit import Fit
 from tessellar.simulate.validation.plan import Run
 from tessellar.simulate.validation.sighting import bits, orbit
 
-_BTJD_TO_JD = 2457000.0
 _PADDED = 80
 
 # Columns of a fit, and what the report calls them.
@@ -88,7 +88,7 @@ def _row(run: Run, event: Event, number: int) -> dict[str, object]:
 def _fitted(start: str, fit: Fit, names: dict[str, str]) -> dict[str, object]:
     row: dict[str, object] = {}
     for column, name in names.items():
-        shift = _BTJD_TO_JD if column == "time0" else 0.0
+        shift = BTJD_ORIGIN if column == "time0" else 0.0
         row[f"{start}_{column}"] = fit[name] + shift
         row[f"{start}_{column}_err"] = fit.error(name)
     return row
