@@ -391,12 +391,13 @@ def test_a_run_that_stopped_goes_on(tmp_path):
     whole = simulate_frames(tmp_path / "whole", FIELD, **arguments)
     part = simulate_frames(tmp_path / "part", FIELD, **arguments)
     part.paths[2].unlink()
-    (part.directory / f".{part.names[2]}.999999999.part").write_bytes(b"left by a killed run")
+    for place in ("", "prf"):
+        (part.directory / place / f".{part.names[2]}.999999999.part").write_bytes(b"left by a killed run")
     kept = part.paths[1].stat().st_mtime_ns
     simulate_frames(tmp_path / "part", FIELD, **arguments)
     assert part.paths[1].stat().st_mtime_ns == kept
     assert part.paths[2].read_bytes() == whole.paths[2].read_bytes()
-    assert not list(part.directory.glob(".*.part"))
+    assert not list(part.directory.rglob(".*.part"))
 
 
 @pytest.mark.heavy

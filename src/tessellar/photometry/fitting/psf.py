@@ -276,7 +276,10 @@ class PSFPhotometry:
     @staticmethod
     def _choose(fit: StarFit, series: LinearSeries, stamp: Stamp, target: Target) -> list[int]:
         about = fit.stars
-        level = np.nanmedian(series.flux[fit.good], axis=0)
+        fluxes = series.flux[fit.good]
+        seen = np.isfinite(fluxes).any(axis=0)
+        level = np.full(len(about), np.nan)
+        level[seen] = np.nanmedian(fluxes[:, seen], axis=0)
         place = np.column_stack([about.column, about.row])
         response, weights = about.responses[0], fit.weights[int(np.median(about.segments))]
         errors = np.array(

@@ -219,7 +219,8 @@ def _prepare(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
 
 def _sweep(folder: Path) -> None:
     """Remove what killed runs left half written."""
-    for draft in folder.glob(".*.part"):
+    places = (folder, folder / RESPONSE_FOLDER, folder / TRUTH_FOLDER)
+    for draft in [draft for place in places for draft in place.glob(".*.part")]:
         try:
             os.kill(int(draft.name.split(".")[-2]), 0)
         except ProcessLookupError:
