@@ -23,6 +23,7 @@ from tessellar.survey import (
     SurveyFolder,
     export,
     not_exported,
+    not_stored,
     plan,
     run,
     summaries,
@@ -189,6 +190,34 @@ def test_files_of_a_star_that_is_skipped_say_so_and_for_whom(surveyed: Path, tmp
 def test_what_cannot_be_exported_is_told(surveyed: Path, tmp_path: Path, status: str, said: str) -> None:
     with pytest.raises(tessellar.errors.InputError, match=said):
         list(export(surveyed, tmp_path, subset=Subset(status=(status,))))
+
+
+def test_light_curves_that_a_store_lacks_are_told(surveyed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "sky"
+    shutil.copytree(surveyed, folder, symlinks=True)
+    ledger = Ledger(SurveyFolder(folder).ledger)
+    _, frames = ledger.fields()
+    count = ledger.select("SELECT count(*) FROM result WHERE source = 'ffi' AND status IN (1, 3)")[0][0]
+    (tic,) = ledger.select("SELECT tic FROM outcome JOIN target USING (priority) WHERE outcome.method = 'linpsf'")[0]
+    ledger.close()
+    store = SurveyFolder(folder).store(frames)
+    command = ["tessellar", "survey", "export", str(folder), "-o", str(tmp_path / "out"), "--form", "metrics"]
+    whole = store.read_bytes()
+    store.write_bytes(whole[: len(whole) // 2])
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert done.stderr.endswith(f"remove it, and `tessellar survey run {folder}` measures its stars again\n")
+    store.unlink()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert (
+        f"tessellar: {count} light curves are not in {store.name}: `tessellar survey run {folder}` goes on"
+        in done.stderr
+    )
+    assert not_exported(folder, Subset(tics=(tic,), methods=("linpsf",))) == {
+        tic: "its light curve is not in the store"
+    }
+    assert not_stored(surveyed, Subset()) == {}
 
 
 def test_a_star_that_is_named_twice_is_exported_once(surveyed: Path, tmp_path: Path) -> None:

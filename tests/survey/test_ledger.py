@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tessellar.errors import StoreError, Unrecognised
+from tessellar.errors import Corrupt, StoreError, Unrecognised
 from tessellar.photometry import STATUS
 from tessellar.survey.ledger import Ledger
 from tessellar.survey.outcomes import METRIC_NAMES, Outcome
@@ -91,6 +91,24 @@ def test_another_database_is_told_in_one_line(tmp_path: Path, script: str) -> No
     connection.close()
     with pytest.raises(Unrecognised, match="is not the ledger of a survey"):
         Ledger(path)
+
+
+@pytest.mark.parametrize(("version", "said"), [(2, "a newer tessellar; update"), (0, "an older tessellar; plan")])
+def test_a_ledger_of_another_version_is_told_in_one_line(tmp_path: Path, version: int, said: str) -> None:
+    ledger = ledger_of(tmp_path, (10, 8.0, None))
+    ledger._connection.execute("UPDATE setting SET value = ? WHERE name = 'version'", (str(version),))
+    ledger._connection.commit()
+    ledger.close()
+    with pytest.raises(Unrecognised, match=f"{said}.* again with --overwrite"):
+        Ledger(ledger.path)
+
+
+def test_a_ledger_that_lacks_a_table_is_damaged(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path, (10, 8.0, None))
+    ledger._connection.execute("DROP VIEW result")
+    with pytest.raises(Corrupt, match=r"is damaged .*no such table: result.*; plan again with --overwrite"):
+        results(ledger)
+    ledger.close()
 
 
 def test_a_ledger_that_another_program_holds_is_told_in_one_line(

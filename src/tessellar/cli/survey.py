@@ -191,7 +191,7 @@ def _ppm(value: float | None) -> int | None:
 @click.pass_obj
 def export_command(settings: Globals, /, folder: Path, out: Path, **options: Any) -> int:
     """Write light curves that were measured into files, all or some of them."""
-    from tessellar.survey import Subset, export, not_exported
+    from tessellar.survey import Subset, export, not_exported, not_stored
     from tessellar.targets import TIC
 
     subset = Subset(
@@ -214,4 +214,8 @@ def export_command(settings: Globals, /, folder: Path, out: Path, **options: Any
     missing = not_exported(folder, subset)
     for tic, reason in missing.items():
         click.echo(f"tessellar: TIC {tic} is not exported: {reason}", err=True)
-    return ROWS_FAILED if missing else DONE
+    later = not_stored(folder, subset)
+    for name, count in later.items():
+        many = "1 light curve is" if count == 1 else f"{count} light curves are"
+        click.echo(f"tessellar: {many} not in {name}: `tessellar survey run {folder}` goes on", err=True)
+    return ROWS_FAILED if missing or later else DONE

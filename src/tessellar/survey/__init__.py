@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tessellar.survey.exporting import Subset, export, not_exported
+    from tessellar.survey.exporting import Subset, export, not_exported, not_stored
     from tessellar.survey.folder import SurveyFolder
     from tessellar.survey.ledger import Ledger
     from tessellar.survey.pages import write_page
@@ -24,6 +24,7 @@ _WHERE = {
     "describe": "planning",
     "export": "exporting",
     "not_exported": "exporting",
+    "not_stored": "exporting",
     "plan": "planning",
     "results": "summary",
     "run": "running",
@@ -41,6 +42,7 @@ __all__ = [
     "describe",
     "export",
     "not_exported",
+    "not_stored",
     "plan",
     "results",
     "run",

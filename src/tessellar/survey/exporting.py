@@ -17,6 +17,8 @@ from tessellar.survey.ledger import FieldRow, Ledger
 
 #: Forms of export: light curves as FITS files, or as one Parquet table a field and method; its table of metrics.
 FORMS = ("fits", "parquet", "metrics")
+# TIC ids of stars by field and method.
+_Wanted = dict[FieldRow, dict[str, list[int]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +124,7 @@ def export(
     subset = subset or Subset()
     place.require_plan()
     with closing(Ledger(place.ledger)) as ledger:
-        chosen = _chosen(place, ledger, subset)
+        chosen, _ = _chosen(place, ledger, subset)
         skipped = {(field, method): _skips(ledger, field, method) for field, by in chosen.items() for method in by}
     if not chosen:
         alone = not_exported(folder, subset).get(subset.tics[0]) if len(set(subset.tics)) == 1 else None
@@ -163,8 +165,42 @@ def not_exported(folder: str | PathLike[str], subset: Subset) -> dict[int, str]:
     place = SurveyFolder(Path(folder))
     place.require_plan()
     with closing(Ledger(place.ledger)) as ledger:
-        there = {tic for by in _chosen(place, ledger, subset).values() for tics in by.values() for tic in tics}
-        return {tic: _why_not(ledger, tic) for tic in subset.tics if tic not in there}
+        chosen, lacking = _chosen(place, ledger, subset)
+        there, later = (
+            {tic for by in some.values() for tics in by.values() for tic in tics} for some in (chosen, lacking)
+        )
+        return {
+            tic: "its light curve is not in the store" if tic in later else _why_not(ledger, tic)
+            for tic in subset.tics
+            if tic not in there
+        }
+
+
+def not_stored(folder: str | PathLike[str], subset: Subset) -> dict[str, int]:
+    """How many light curves that a subset asks for were measured, but are not in their store: of a survey that is not
+    finished, or whose store was lost.
+
+    Parameters
+    ----------
+    folder : path-like
+        As given to `plan`.
+    subset : Subset
+
+    Returns
+    -------
+    dict
+        Number by name of the store; empty if all are there.
+
+    Raises
+    ------
+    MissingInput
+        If no survey is planned there.
+    """
+    place = SurveyFolder(Path(folder))
+    place.require_plan()
+    with closing(Ledger(place.ledger)) as ledger:
+        _, lacking = _chosen(place, ledger, subset)
+        return {place.store(field).name: sum(map(len, by.values())) for field, by in lacking.items()}
 
 
 def _why_not(ledger: Ledger, tic: int) -> str:
@@ -182,21 +218,22 @@ def _why_not(ledger: Ledger, tic: int) -> str:
     return f"what is asked for does not fit: {', '.join(dict.fromkeys(words))}" if words else "not measured yet"
 
 
-def _chosen(place: SurveyFolder, ledger: Ledger, subset: Subset) -> dict[FieldRow, dict[str, list[int]]]:
-    """TIC ids by field and method; of a survey that runs, what is in the store already."""
-    from tessellar.products import LightCurveStore
-
-    chosen: dict[FieldRow, dict[str, list[int]]] = {}
+def _chosen(place: SurveyFolder, ledger: Ledger, subset: Subset) -> tuple[_Wanted, _Wanted]:
+    """TIC ids by field and method: what is in the stores, and, of a survey that runs, what is not there yet."""
+    chosen: _Wanted = {}
+    lacking: _Wanted = {}
     for field in ledger.fields():
+        present: dict[str, set[int]] = {}
         wanted = subset.of(ledger, field)
-        if not wanted or not place.store(field).exists():
-            continue
-        with closing(LightCurveStore(place.store(field))) as store:
-            for method, tics in wanted.items():
-                present = set(store.tics(method).tolist()) if method in store.methods else set()
-                if here := [tic for tic in tics if tic in present]:
-                    chosen.setdefault(field, {})[method] = here
-    return chosen
+        if wanted and place.store(field).exists():
+            with closing(place.open_store(field)) as store:
+                present = {method: set(store.tics(method).tolist()) for method in wanted if method in store.methods}
+        for method, tics in wanted.items():
+            there = present.get(method, set())
+            for some, each in ((chosen, [tic for tic in tics if tic in there]), (lacking, [*set(tics) - there])):
+                if each:
+                    some.setdefault(field, {})[method] = each
+    return chosen, lacking
 
 
 def _skips(ledger: Ledger, field: FieldRow, method: str) -> dict[int, int]:
@@ -211,9 +248,9 @@ def _skips(ledger: Ledger, field: FieldRow, method: str) -> dict[int, int]:
 def _exported(
     place: SurveyFolder, field: FieldRow, method: str, tics: list[int], out: Path, form: str, skipped: dict[int, int]
 ) -> Iterator[tuple[Path, int]]:
-    from tessellar.products import LightCurveStore, export_fits, export_parquet
+    from tessellar.products import export_fits, export_parquet
 
-    with closing(LightCurveStore(place.store(field))) as store:
+    with closing(place.open_store(field)) as store:
         if form == "fits":
             for path in export_fits(store, out / field.name, method=method, tics=tics, skipped=skipped):
                 yield path, 1

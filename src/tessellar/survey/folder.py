@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tessellar.errors import MissingInput, StoreError
+from tessellar.errors import Corrupt, MissingInput, StoreError
 from tessellar.products.filing import translated
 from tessellar.survey.ledger import NAME, FieldRow
+
+if TYPE_CHECKING:
+    from tessellar.products import LightCurveStore
 
 _FOLDER = "survey"
 
@@ -40,6 +44,17 @@ class SurveyFolder:
         """The to-do list, and what came of it."""
         return self.folder / NAME
 
+    def require_root(self) -> None:
+        """Say that there is no such folder, where there is none.
+
+        Raises
+        ------
+        MissingInput
+        """
+        if not self.root.is_dir():
+            what = "is a file: give the folder that holds it" if self.root.exists() else "no such folder"
+            raise MissingInput(f"{self.root}: {what}")
+
     def require_plan(self) -> None:
         """Say what is missing where no survey is planned.
 
@@ -48,15 +63,29 @@ class SurveyFolder:
         MissingInput
             If the root, or the to-do list in it, is not there.
         """
-        if not self.root.is_dir():
-            what = "is a file: give the folder that holds it" if self.root.exists() else "no such folder"
-            raise MissingInput(f"{self.root}: {what}")
+        self.require_root()
         if not self.ledger.exists():
             raise MissingInput(f"{self.root}: no survey is planned here; `tessellar survey plan {self.root}` does")
 
     def store(self, field: FieldRow) -> Path:
         """Light curves of a field."""
         return self.folder / f"{field.name}.lc.h5"
+
+    def open_store(self, field: FieldRow) -> LightCurveStore:
+        """Open the light curves of a field.
+
+        Raises
+        ------
+        MissingInput, Corrupt
+            If they are not there, or damaged.
+        """
+        from tessellar.products import LightCurveStore
+
+        try:
+            return LightCurveStore(self.store(field))
+        except Corrupt as error:
+            mend = f"remove it, and `tessellar survey run {self.root}` measures its stars again"
+            raise Corrupt(f"{error}; {mend}") from error
 
     def part(self, task: int) -> Path:
         """What a task gave, until the writer has put it into the store."""

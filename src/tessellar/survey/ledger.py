@@ -155,8 +155,11 @@ class Ledger:
             version = self._version()
             if not isinstance(version, int):
                 raise Unrecognised(f"{path}: is not the ledger of a survey; move it away, and plan")
-            if version > VERSION:
-                raise Unrecognised(f"{path}: written by a newer tessellar; update this one, or plan again")
+            if version != VERSION:
+                told = (
+                    "a newer tessellar; update this one, or plan" if version > VERSION else "an older tessellar; plan"
+                )
+                raise Unrecognised(f"{path}: written by {told} again with --overwrite")
         except BaseException:
             self.close()
             raise
@@ -302,6 +305,10 @@ class Ledger:
             return self.setting("version")
         except (sqlite3.OperationalError, ValueError, TypeError):
             return None
+        except Corrupt as error:
+            if isinstance(error.__cause__, sqlite3.OperationalError):
+                return None  # a database without our tables
+            raise
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -357,6 +364,6 @@ def _translated(path: Path) -> Iterator[None]:
         if "locked" in text or "busy" in text:
             told = f"another program has held it for {_PATIENCE:.0f} s ({text}); close it, and try again"
             raise StoreError(f"{path}: {told}") from error
-        if isinstance(error, sqlite3.OperationalError):
+        if isinstance(error, sqlite3.OperationalError) and "no such" not in text:
             raise
         raise Corrupt(f"{path}: the ledger of the survey is damaged ({text}); plan again with --overwrite") from error

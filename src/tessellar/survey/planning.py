@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tessellar.errors import InputError, MissingInput, ProductError, Unrecognised
+from tessellar.errors import InputError, ProductError, Unrecognised
 from tessellar.mission.ccd import nearest_pixel
 from tessellar.photometry.engine.measuring import METHODS, band_rows, bytes_of_bands
 from tessellar.progress import Event, Listener, ignore
@@ -128,8 +128,7 @@ def plan(
     >>> ledger = plan("frames", choices=Choices(limit=13))  # doctest: +SKIP
     """
     place = SurveyFolder(Path(folder))
-    if not place.root.is_dir():
-        raise MissingInput(f"{place.root}: no such folder")
+    place.require_root()
     work = _Plan(place, choices or Choices(), [Path(each) for each in prepared], listener)
     work.look([Path(each) for each in exclude], [Path(each) for each in method_tables])
     with place.locked():

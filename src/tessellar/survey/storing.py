@@ -76,7 +76,7 @@ class Storage:
     def _open(self) -> LightCurveStore:
         path = self.place.store(self.field)
         if path.exists():
-            return LightCurveStore(path)
+            return self.place.open_store(self.field)
         made = self._of_frames() if self.field.kind == "ffi" else self._of_target_file()
         return LightCurveStore.create(path, field=self.field.field, cadence=self.field.cadence, **made)
 
