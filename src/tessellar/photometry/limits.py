@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tessellar.errors import InputError
+from tessellar.pixels.places import nearest_pixel
 
 # Rows and columns to begin with, by TESS magnitude: saturated stars bleed along their column. Tabulated from 0 in steps
 # of 10/19, and at 13; the sizes are those of the TASOC pipeline, so that masks of one star are chosen among the same
@@ -140,5 +141,5 @@ def stamp_size(tmag: float | None) -> tuple[int, int]:
 
 
 def _about(place: float, width: int) -> tuple[int, int]:
-    middle = round(place - 1)
+    middle = int(nearest_pixel(place - 1))
     return middle - width // 2, middle + width // 2 + 1

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from tessellar.errors import PhotometryError
 from tessellar.targets import TIC
+
+if TYPE_CHECKING:
+    from tessellar.pixels import Stamp
 
 # Flux of a star of TESS magnitude 0 is 10**(0.4 * ZERO_POINT) e-/s
 # (Vanderspek et al. 2018, TESS Instrument Handbook: 20.44 +- 0.05).
@@ -56,3 +61,40 @@ class Target:
 
     def __str__(self) -> str:
         return str(self.tic) if self.tic is not None else "the target"
+
+
+def known_place(stamp: Stamp, target: Target) -> tuple[float, float] | None:
+    """1-based CCD column and row of the target, from its place or its position; None where neither is known."""
+    if target.column is not None and target.row is not None:
+        return target.column, target.row
+    if target.ra is None or target.dec is None:
+        return None
+    return stamp.pixel_of(target.ra, target.dec)
+
+
+def check_place(place: tuple[float, float], stamp: Stamp, target: Target, *, remedy: str = "") -> None:
+    """Refuse a place (1-based CCD column and row) that is not on the stamp's pixels.
+
+    Parameters
+    ----------
+    place : (float, float)
+    stamp : Stamp
+    target : Target
+        Whose place it is, for the message.
+    remedy : str
+        What else can be done, the message's end.
+
+    Raises
+    ------
+    PhotometryError
+        If it is outside the stamp.
+    """
+    inside = [
+        corner - 0.5 <= value < corner + size - 0.5
+        for value, corner, size in zip(place, stamp.corner, stamp.shape[::-1], strict=True)
+    ]
+    if not all(inside):
+        raise PhotometryError(
+            f"{target} falls on column {place[0]:.1f}, row {place[1]:.1f}, outside the stamp of {stamp.origin}: "
+            f"its world coordinates are unusable or the star is another{remedy}"
+        )

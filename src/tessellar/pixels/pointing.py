@@ -13,6 +13,7 @@ from tessellar.errors import InputError
 from tessellar.mission.flags import DEFAULT_MASK, good
 from tessellar.pixels.frames import science
 from tessellar.pixels.movement import MovementKernel
+from tessellar.pixels.places import nearest_pixel
 from tessellar.pixels.response import box_corners
 from tessellar.pixels.starmodel import StarModel
 from tessellar.robust import MAD_TO_SIGMA
@@ -268,7 +269,7 @@ def _choose(
 def _drawn(response: PixelResponse, column: Array, row: Array, stars: StarField) -> Array:
     """Response and slopes of moved stars on the pixels about their catalogue places, (stars, 3, 9, 9)."""
     boxes = response.boxes(column, row, derivatives=1)
-    aside = np.floor(stars.column + 0.5) - np.floor(column + 0.5), np.floor(stars.row + 0.5) - np.floor(row + 0.5)
+    aside = nearest_pixel(stars.column) - nearest_pixel(column), nearest_pixel(stars.row) - nearest_pixel(row)
     drawn = np.empty((len(stars), 3, 2 * _HALF + 1, 2 * _HALF + 1))
     for star in range(len(stars)):
         x, y = (response.reach - _HALF + int(each[star]) for each in aside)

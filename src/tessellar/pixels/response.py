@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import InputError, MissingInput
 from tessellar.mission.responses import response_models
+from tessellar.pixels.places import nearest_pixel
 from tessellar.targets import Field
 
 if TYPE_CHECKING:
@@ -341,8 +342,8 @@ def box_corners(
     column: NDArray[np.float64], row: NDArray[np.float64], corner: tuple[int, int], reach: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First row and column, in an image that begins at `corner`, of the boxes about stars."""
-    left = np.floor(np.asarray(column) + 0.5).astype(np.int64) - reach - corner[0]
-    bottom = np.floor(np.asarray(row) + 0.5).astype(np.int64) - reach - corner[1]
+    left = nearest_pixel(column) - reach - corner[0]
+    bottom = nearest_pixel(row) - reach - corner[1]
     return bottom, left
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
 from tessellar.mission import flags
-from tessellar.photometry.apertures.choosing import Choice, choose_aperture, known_place, skipped
+from tessellar.photometry.apertures.choosing import Choice, choose_aperture, skipped
 from tessellar.photometry.apertures.contamination import UNKNOWN, Crowding, ap_cont, corrected_flux, crowding, stars_in
 from tessellar.photometry.apertures.extraction import Extraction, extract
 from tessellar.photometry.merit.expected import expected_noise
@@ -19,7 +19,9 @@ from tessellar.photometry.merit.noise import MITIGATED, error_scale
 from tessellar.photometry.merit.sanity import Finding, aperture_findings, findings
 from tessellar.photometry.result import Result
 from tessellar.photometry.status import STATUS, PixelQuality
+from tessellar.photometry.target import known_place
 from tessellar.pixels import AperturePixel, mean_image
+from tessellar.pixels.places import nearest_pixel
 
 if TYPE_CHECKING:
     from tessellar.photometry.method import Settings
@@ -142,7 +144,7 @@ def _misplaced(stamp: Stamp, target: Target, choice: Choice) -> list[Finding]:
         if choice.kind == "mask":
             return []
         return [Finding(STATUS.WARNING, "the target's place is not known: the middle of the stamp was taken")]
-    col, row = round(place[0]) - stamp.corner[0], round(place[1]) - stamp.corner[1]
+    col, row = (int(each) for each in nearest_pixel(place) - stamp.corner)
     inside = 0 <= row < stamp.shape[0] and 0 <= col < stamp.shape[1]
     if inside and choice.mask[row, col]:
         return []

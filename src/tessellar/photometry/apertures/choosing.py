@@ -17,6 +17,7 @@ from tessellar.photometry.merit.expected import mask_size_bounds
 from tessellar.photometry.merit.sanity import Finding
 from tessellar.photometry.result import StampGrowth
 from tessellar.photometry.status import STATUS
+from tessellar.photometry.target import check_place, known_place
 from tessellar.pixels import AperturePixel, mean_image
 
 if TYPE_CHECKING:
@@ -268,22 +269,5 @@ def place_of(stamp: Stamp, target: Target) -> tuple[float, float]:
     place = known_place(stamp, target)
     if place is None:
         return stamp.corner[0] + (stamp.shape[1] - 1) / 2, stamp.corner[1] + (stamp.shape[0] - 1) / 2
-    inside = [
-        corner - 0.5 <= value < corner + size - 0.5
-        for value, corner, size in zip(place, stamp.corner, stamp.shape[::-1], strict=True)
-    ]
-    if not all(inside):
-        raise PhotometryError(
-            f"{target} falls on column {place[0]:.1f}, row {place[1]:.1f}, outside the stamp of {stamp.origin}: "
-            "its WCS is unusable or the star is another; give a mask"
-        )
+    check_place(place, stamp, target, remedy="; give a mask")
     return place
-
-
-def known_place(stamp: Stamp, target: Target) -> tuple[float, float] | None:
-    """1-based CCD column and row of the target, from its place or its position; None where neither is known."""
-    if target.column is not None and target.row is not None:
-        return target.column, target.row
-    if target.ra is None or target.dec is None:
-        return None
-    return stamp.pixel_of(target.ra, target.dec)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import Corrupt, InputError, MissingInput, PhotometryError
 from tessellar.pixels import AperturePixel
+from tessellar.pixels.places import nearest_pixel
 from tessellar.robust import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def threshold_mask(
         regions, _ = label(image > cut)
     rows, cols = np.indices(image.shape)
     distance = np.where(regions > 0, np.hypot(cols - column, rows - row), np.inf)
-    own = round(row), round(column)
+    own = int(nearest_pixel(row)), int(nearest_pixel(column))
     inside = 0 <= own[0] < image.shape[0] and 0 <= own[1] < image.shape[1]
     if inside and regions[own]:
         return np.asarray(regions == regions[own])

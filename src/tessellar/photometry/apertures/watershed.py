@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tessellar.errors import PhotometryError
+from tessellar.pixels.places import nearest_pixel
 from tessellar.robust import MAD_TO_SIGMA
 
 Array = NDArray[np.float64]
@@ -61,7 +62,7 @@ class Regions:
 
     def at(self, column: float, row: float) -> NDArray[np.bool_] | None:
         """The mask with the pixel of a place (0-based, pixel centres at whole numbers); None where there is none."""
-        at = int(np.floor(row + 0.5)), int(np.floor(column + 0.5))
+        at = int(nearest_pixel(row)), int(nearest_pixel(column))
         if not (0 <= at[0] < self.labels.shape[0] and 0 <= at[1] < self.labels.shape[1]) or not self.labels[at]:
             return None
         return np.asarray(self.labels == self.labels[at])

@@ -22,6 +22,7 @@ from tessellar.photometry.fitting.starfit import SATURATED
 from tessellar.photometry.merit.sanity import EDGE_FRACTION
 from tessellar.photometry.status import PixelQuality
 from tessellar.pixels.jumps import blocks_of
+from tessellar.pixels.places import nearest_pixel
 
 if TYPE_CHECKING:
     from tessellar.photometry.engine.bandsky import BandSky
@@ -41,8 +42,8 @@ def measure_apertures(scene: BandSky, workers: Workers) -> BandCurves:
     """
     found = apertures_of(scene)
     count, frames = len(found), len(scene.good)
-    column = np.floor(scene.stars.column[scene.wanted] + 0.5)
-    row = np.floor(scene.stars.row[scene.wanted] + 0.5)
+    column = nearest_pixel(scene.stars.column[scene.wanted])
+    row = nearest_pixel(scene.stars.row[scene.wanted])
     columns: dict[str, NDArray[Any]] = {
         name: np.empty((count, frames), dtype=np.float32) for name in ("FLUX", "FLUX_ERR", "FLUX_BKG")
     }
@@ -103,8 +104,8 @@ def _measure_some(
     scene: BandSky,
     found: Apertures,
     part: slice,
-    column: NDArray[np.float64],
-    row: NDArray[np.float64],
+    column: NDArray[np.int64],
+    row: NDArray[np.int64],
     sums: Float,
     columns: dict[str, NDArray[Any]],
     more: dict[str, NDArray[np.float64]],

@@ -25,6 +25,7 @@ from tessellar.photometry.fitting.fitresult import LITTLE_LIGHT, MUCH_PRIOR
 from tessellar.photometry.fitting.starfit import CORE
 from tessellar.photometry.status import STATUS, PixelQuality
 from tessellar.pixels.movement import mapped
+from tessellar.pixels.places import nearest_pixel
 from tessellar.pixels.response import add_stars, box_corners
 
 if TYPE_CHECKING:
@@ -64,9 +65,7 @@ def fit_stars(scene: BandSky, workers: Workers) -> BandCurves:
     near = _touching(scene)
     wanted = np.searchsorted(near, scene.wanted)
     (left, bottom) = field.corner
-    column, row = (
-        np.floor(each[scene.wanted] + 0.5).astype(np.int64) for each in (scene.stars.column, scene.stars.row)
-    )
+    column, row = (nearest_pixel(each[scene.wanted]) for each in (scene.stars.column, scene.stars.row))
     each = np.arange(len(wanted) + 1)
     sky = star_skies(field, each, row - bottom, column - left)
     made = _Curves(

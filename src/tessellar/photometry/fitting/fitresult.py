@@ -14,6 +14,7 @@ from tessellar.photometry.merit.noise import error_scale
 from tessellar.photometry.merit.sanity import Finding, findings
 from tessellar.photometry.result import Result, StampGrowth
 from tessellar.photometry.status import STATUS, PixelQuality
+from tessellar.pixels.places import nearest_pixel
 
 if TYPE_CHECKING:
     from tessellar.photometry.fitting.starfit import StarFit
@@ -35,7 +36,7 @@ _ROOM = 3
 
 def too_small(fit: StarFit, stamp: Stamp) -> StampGrowth | None:
     """Pixels that a stamp lacks about the target, or None."""
-    column, row = (int(np.floor(value + 0.5)) for value in fit.place)
+    column, row = (int(each) for each in nearest_pixel(fit.place))
     left, down = _ROOM - (column - stamp.corner[0]), _ROOM - (row - stamp.corner[1])
     right = _ROOM - (stamp.corner[0] + stamp.shape[1] - 1 - column)
     up = _ROOM - (stamp.corner[1] + stamp.shape[0] - 1 - row)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tessellar.errors import PhotometryError
 from tessellar.mission import flags
 from tessellar.photometry.merit.noise import pixel_noise
+from tessellar.photometry.target import check_place, known_place
 from tessellar.pixels import PixelFlag, Surroundings, mean_image
 
 if TYPE_CHECKING:
@@ -129,24 +130,10 @@ def place_of(stamp: Stamp, target: Target, stars: Surroundings) -> tuple[float, 
         If it is not known, or not on the stamp.
     """
     index = stars.index(None if target.tic is None else int(target.tic))
-    place: tuple[float, float] | None = None
-    if index is not None:
-        place = float(stars.column[index]), float(stars.row[index])
-    elif target.column is not None and target.row is not None:
-        place = target.column, target.row
-    elif target.ra is not None and target.dec is not None:
-        place = stamp.pixel_of(target.ra, target.dec)
+    place = known_place(stamp, target) if index is None else (float(stars.column[index]), float(stars.row[index]))
     if place is None:
         raise PhotometryError(f"the place of {target} is not known: it is not in the catalogue; give its position")
-    inside = [
-        corner - 0.5 <= value < corner + size - 0.5
-        for value, corner, size in zip(place, stamp.corner, stamp.shape[::-1], strict=True)
-    ]
-    if not all(inside):
-        raise PhotometryError(
-            f"{target} falls on column {place[0]:.1f}, row {place[1]:.1f}, outside the stamp of {stamp.origin}: "
-            "its world coordinates are unusable or the star is another"
-        )
+    check_place(place, stamp, target)
     return place
 
 

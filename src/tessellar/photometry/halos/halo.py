@@ -19,7 +19,9 @@ from tessellar.photometry.merit.metrics import Sample, compute_metrics
 from tessellar.photometry.merit.noise import error_scale
 from tessellar.photometry.result import Result, StampGrowth, WeightMap
 from tessellar.photometry.status import STATUS, PixelQuality
+from tessellar.photometry.target import known_place
 from tessellar.pixels import mean_image
+from tessellar.pixels.places import nearest_pixel
 
 if TYPE_CHECKING:
     from tessellar.photometry.method import Settings
@@ -329,21 +331,13 @@ def _sample(
 
 def _place(stamp: Stamp, target: Target) -> tuple[float, float] | None:
     """0-based column and row in the stamp."""
-    place = _ccd_place(stamp, target)
+    place = known_place(stamp, target)
     return None if place is None else (place[0] - stamp.corner[0], place[1] - stamp.corner[1])
-
-
-def _ccd_place(stamp: Stamp, target: Target) -> tuple[float, float] | None:
-    if target.column is not None and target.row is not None:
-        return target.column, target.row
-    if target.ra is None or target.dec is None:
-        return None
-    return stamp.pixel_of(target.ra, target.dec)
 
 
 def _track(stamp: Stamp, target: Target, stars: Surroundings | None) -> _Floats:
     """Where the star is in each cadence (1-based CCD column and row): its core is saturated, so from the pointing."""
-    place = np.asarray(_ccd_place(stamp, target))
+    place = np.asarray(known_place(stamp, target))
     own = _own(target, stars)
     if stars is not None and own is not None:
         return np.asarray(place + stars.shifts[:, own])
@@ -356,7 +350,7 @@ def _own(target: Target, stars: Surroundings | None) -> int | None:
 
 
 def _in_disc(stamp: Stamp, target: Target, stars: Surroundings | None) -> tuple[int, ...]:
-    place = _ccd_place(stamp, target)
+    place = known_place(stamp, target)
     if stars is None or place is None or target.tmag is None:
         return ()
     near = stars.near(*place, radius=RADIUS)
@@ -366,13 +360,14 @@ def _in_disc(stamp: Stamp, target: Target, stars: Surroundings | None) -> tuple[
 
 def _growth(stamp: Stamp, target: Target) -> StampGrowth | None:
     """By what the stamp would have to be larger to hold the whole disc; not needed, only better."""
-    place = _ccd_place(stamp, target)
+    place = known_place(stamp, target)
     if place is None:
         return None
     reach = int(np.ceil(RADIUS))
-    left, down = (max(0, corner - (round(at) - reach)) for at, corner in zip(place, stamp.corner, strict=True))
+    middle = [int(each) for each in nearest_pixel(place)]
+    left, down = (max(0, corner - (at - reach)) for at, corner in zip(middle, stamp.corner, strict=True))
     ends = stamp.corner[0] + stamp.shape[1] - 1, stamp.corner[1] + stamp.shape[0] - 1
-    right, up = (max(0, round(at) + reach - end) for at, end in zip(place, ends, strict=True))
+    right, up = (max(0, at + reach - end) for at, end in zip(middle, ends, strict=True))
     if not any((left, down, right, up)):
         return None
     return StampGrowth(down=down, up=up, left=left, right=right, needed=False)
