@@ -131,10 +131,21 @@ METHODS: dict[str, Callable[[], PhotometryMethod]] = {}
 def get_method(method: str | PhotometryMethod) -> PhotometryMethod:
     """The method of that name, or the object itself if it is one.
 
+    Parameters
+    ----------
+    method : str or PhotometryMethod
+        A name out of `METHODS`, such as "aperture"; or anything with a name and `run`.
+
     Raises
     ------
     InputError
         If it is neither.
+
+    Examples
+    --------
+    >>> from tessellar.photometry import get_method
+    >>> get_method("linpsf").name
+    'linpsf'
     """
     if isinstance(method, str):
         if method not in METHODS:

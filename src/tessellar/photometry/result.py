@@ -25,26 +25,49 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class StampGrowth:
-    """Pixels by which a method wants its stamp larger on each side; down and up are rows, left and right columns."""
+    """Pixels by which a method wants its stamp larger on each side.
+
+    Parameters
+    ----------
+    down, up : int
+        Rows to add below the first and beyond the last.
+    left, right : int
+        Columns likewise.
+    needed : bool
+        Whether a result without them is doubtful; else it only takes them where there are any.
+
+    Examples
+    --------
+    >>> from tessellar.photometry import StampGrowth
+    >>> StampGrowth(up=2)
+    StampGrowth(down=0, up=2, left=0, right=0, needed=True)
+    """
 
     down: int = 0
     up: int = 0
     left: int = 0
     right: int = 0
     needed: bool = True
-    """Whether a result without them is doubtful; else it only takes them where there are any."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class WeightMap:
-    """With what weight each pixel entered the flux, from one cadence to another (both included)."""
+    """With what weight each pixel entered the flux, from one cadence to another.
+
+    Parameters
+    ----------
+    first_cadence, last_cadence : int
+        Cadence numbers, both included.
+    weights : array (rows, cols)
+        They sum to 1.
+    saturated : int
+        Pixels that were left out as saturated.
+    """
 
     first_cadence: int
     last_cadence: int
     weights: NDArray[np.float64]
-    """Shape (rows, cols); they sum to 1."""
     saturated: int = 0
-    """Pixels that were left out as saturated."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

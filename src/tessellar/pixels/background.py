@@ -311,6 +311,15 @@ def measure_jointly(
         Times that stars and sky are measured.
     moves : bool
         Whether the model of the stars can be moved.
+
+    Returns
+    -------
+    Background, StarModel
+
+    Raises
+    ------
+    InputError
+        If `rounds` is below 1, or the image is not as large as the sky's frames.
     """
     if rounds < 1:
         raise InputError(f"{rounds} rounds: stars and sky are measured at least once")

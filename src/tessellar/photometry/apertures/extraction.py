@@ -95,12 +95,40 @@ def extract(stamp: Stamp, mask: NDArray[np.bool_], *, missing: str = "nan") -> E
 
 
 def local_sky(stamp: Stamp, mask: NDArray[np.bool_]) -> tuple[_Floats, _Floats]:
-    """Sky per pixel and its error (e-/s) in each cadence: the median of the finite pixels outside `mask`.
+    """Sky per pixel and its error in each cadence: the median of the finite pixels outside `mask`.
+
+    Parameters
+    ----------
+    stamp : Stamp
+        Its images and errors, e-/s.
+    mask : boolean array (rows, cols)
+        The star's pixels.
+
+    Returns
+    -------
+    sky, error : array (n,)
+        e-/s; the error is sqrt(pi / 2) times that of the mean, as it is of the median of many normal values. NaN in
+        cadences without a finite pixel.
 
     Raises
     ------
     PhotometryError
         If fewer than 4 pixels are left outside the mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tessellar import Field
+    >>> from tessellar.photometry import local_sky
+    >>> from tessellar.pixels import Stamp
+    >>> images = np.full((2, 3, 4), [[[100.0]], [[103.0]]])
+    >>> images[:, 1, 1] += 5000.0
+    >>> stamp = Stamp(images=images, errors=np.ones_like(images), background=0 * images, time=np.arange(2.0),
+    ...               timecorr=np.zeros(2), cadenceno=np.arange(2), quality=np.zeros(2, int), corner=(45, 1),
+    ...               field=Field(1, 4, 1), cadence=120.0, origin="memory")
+    >>> sky, error = local_sky(stamp, images[0] > 1000)
+    >>> sky.tolist(), error.round(3).tolist()
+    ([100.0, 103.0], [0.378, 0.378])
     """
     outside = ~mask
     if outside.sum() < _MIN_SKY_PIXELS:

@@ -21,7 +21,16 @@ _REACH = 1.5
 
 
 def pipeline_mask(stamp: Stamp) -> NDArray[np.bool_]:
-    """The pixels whose APERTURE flags have bit 2, the pipeline's photometric aperture.
+    """The pixels whose APERTURE flags have bit 2 (value 2), the pipeline's photometric aperture.
+
+    Parameters
+    ----------
+    stamp : Stamp
+        With its ``aperture``, flags of `AperturePixel`: those of a target pixel file have one.
+
+    Returns
+    -------
+    boolean array (rows, cols)
 
     Raises
     ------
@@ -122,6 +131,12 @@ def check_mask(mask: NDArray[Any], shape: tuple[int, int], origin: str) -> NDArr
     ------
     InputError
         If its shape is another, a value is NaN, or no pixel is chosen.
+
+    Examples
+    --------
+    >>> from tessellar.photometry import check_mask
+    >>> check_mask([[0, 1, 1], [0, 1, 0]], (2, 3), "my mask").sum().item()
+    3
     """
     mask = np.asarray(mask)
     if mask.shape != tuple(shape):
@@ -143,6 +158,15 @@ def load_mask(path: str | Path) -> NDArray[Any]:
     pixel files do, its pixels with bit 2 are the mask. Otherwise the first
     image is, which then must hold 0 and 1 only: anything else is flags or
     flux, and no mask.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    array (rows, cols)
+        Not yet held against a stamp: see `check_mask`.
 
     Raises
     ------

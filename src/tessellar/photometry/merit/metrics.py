@@ -35,10 +35,30 @@ _SECONDS = 86400.0
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
-    """What metrics are made from: the good cadences of one light curve, in order of time."""
+    """What metrics are made from: the good cadences of one light curve, in order of time.
+
+    Parameters
+    ----------
+    time : array (n,)
+        Spacecraft time, TIME - TIMECORR, days, in which cadences are evenly spaced.
+    cadenceno : int array (n,)
+    flux, flux_err : array (n,)
+        e-/s.
+    centroid : array (n, 2)
+        CCD column and row, 1-based.
+    cadence : float
+        Seconds from one cadence to the next.
+    mask : boolean array (rows, cols)
+        Pixels that were summed.
+    mean_image : array (rows, cols)
+        Of the good cadences, e-/s.
+    contamination, crowdsap, flfrcsap : float
+        Shares of light, as the metrics of these names define them; NaN where they are not known.
+    expected : float
+        Noise to expect of the flux in one hour, e-/s; NaN where it is not known.
+    """
 
     time: _Floats
-    """TIME - TIMECORR: spacecraft time in days, in which cadences are evenly spaced."""
     cadenceno: NDArray[Any]
     flux: _Floats
     flux_err: _Floats
@@ -50,7 +70,6 @@ class Sample:
     crowdsap: float = float("nan")
     flfrcsap: float = float("nan")
     expected: float = float("nan")
-    """Noise to expect of the flux in one hour, e-/s."""
 
     @cached_property
     def mean_flux(self) -> float:
@@ -99,7 +118,33 @@ class Metric:
 
 
 def hour_bins(sample: Sample) -> _Floats:
-    """Mean relative flux of the 1-hour bins that are at least 80 % full."""
+    """Mean relative flux (`Sample.relative`) of the 1-hour bins that are at least 80 % full.
+
+    Bins are counted from half a cadence before the first good one, in spacecraft time; 80 % of a bin is that share of
+    the cadences that fit into an hour.
+
+    Parameters
+    ----------
+    sample : Sample
+
+    Returns
+    -------
+    array (bins,)
+        In order of time; empty where no bin is full enough.
+
+    Examples
+    --------
+    Two hours of 10-min cadences, of which the second lost half:
+
+    >>> import numpy as np
+    >>> from tessellar.photometry import Sample, hour_bins
+    >>> flux = np.array([99.0, 101, 100, 98, 102, 100, 130, 70, 100])
+    >>> sample = Sample(time=np.arange(9) / 144, cadenceno=np.arange(9), flux=flux, flux_err=np.ones(9),
+    ...                 centroid=np.zeros((9, 2)), cadence=600.0, mask=np.ones((1, 1), bool),
+    ...                 mean_image=np.ones((1, 1)))
+    >>> hour_bins(sample).tolist()
+    [0.0]
+    """
     if not sample.time.size:
         return np.zeros(0)
     half = 0.5 * sample.cadence / _SECONDS
@@ -242,7 +287,13 @@ METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
 
 
 def compute_metrics(sample: Sample) -> dict[str, float]:
-    """Every metric of `METRICS` for one light curve; NaN where a definition does not apply."""
+    """Every metric of `METRICS` for one light curve, by name; NaN where a definition does not apply.
+
+    Parameters
+    ----------
+    sample : Sample
+        Units and definitions of what comes of it are those of `METRICS`; `describe_metrics` tells them.
+    """
     return {metric.name: metric.compute(sample) for metric in METRICS.values()}
 
 
