@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,6 +92,18 @@ def write_series(folder: Path, images: np.ndarray, **settings: Any) -> list[Path
 
 # Weight, widths along columns and rows, shifts (px at 1000 px from the axis) of the Gaussians of `mixture`.
 _PARTS = ((0.55, 0.50, 0.56, 0.0), (0.31, 0.85, 0.95, 0.05), (0.14, 1.45, 1.55, -0.1))
+
+
+@contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """No file can grow beyond so many bytes: as on a disk that is full."""
+    resource = importlib.import_module("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def mixture(column: float, row: float, reach: int, phase: tuple[float, float] | None = None) -> np.ndarray:

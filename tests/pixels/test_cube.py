@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tessellar.errors import Corrupt, InputError, MissingInput, Unrecognised
+from tessellar.errors import Corrupt, InputError, MissingInput, NoSpace, Unrecognised
 from tessellar.pixels import (
     ArchiveCubeSource,
     CubeSource,
@@ -26,7 +26,7 @@ from tessellar.pixels import (
 )
 from tessellar.pixels.frames import read_window
 from tessellar.simulate import simulate_frames
-from tests.pixels.skyframes import FIELD, write_series
+from tests.pixels.skyframes import FIELD, small_files, write_series
 
 COUNT = 12
 
@@ -107,6 +107,18 @@ def test_a_killed_process_leaves_no_half_cube(stack: FrameStack, tmp_path: Path)
     assert not out.exists()
     source = write_cube(stack, out, memory=1)
     np.testing.assert_array_equal(source.window().images, stack.window().images)
+
+
+def test_a_full_disk_ends_neither_the_process_nor_what_was_done(stack: FrameStack, tmp_path: Path) -> None:
+    whole = write_cube(stack, tmp_path / "whole.cube.h5", memory=1)
+    out = tmp_path / "x.cube.h5"
+    for size in (10_000, whole.path.stat().st_size - 1):
+        with small_files(size), pytest.raises(NoSpace, match="no space left; what was done is kept"):
+            write_cube(stack, out, memory=1)
+        assert not out.exists()
+        assert not list(tmp_path.rglob("*.part"))
+    assert len(list((tmp_path / "x.cube.h5.work").glob("band-*.h5"))) == 5
+    np.testing.assert_array_equal(write_cube(stack, out, memory=1).window().images, whole.window().images)
 
 
 def test_a_prepared_field_reads_from_the_cube_beside_it(stack: FrameStack, tmp_path: Path) -> None:

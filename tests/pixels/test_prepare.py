@@ -25,7 +25,7 @@ from tessellar.mission.ccd import ccd_plane
 from tessellar.pixels import FrameStack, MissionPRF, PixelFlag, PixelSource, PreparedField, prepare
 from tessellar.pixels.inputs import find_catalog, find_response, read_catalog
 from tessellar.simulate import FrameTruth, simulate_frames
-from tests.pixels.skyframes import FIELD, write_frame, write_series
+from tests.pixels.skyframes import FIELD, small_files, write_frame, write_series
 
 SIZE, COUNT = 192, 40
 
@@ -333,6 +333,28 @@ def test_too_few_stars_are_said_and_do_not_stop_it(frames: list[Path]) -> None:
     assert any("stars are not taken off" in note for note in notes)
     assert len(field.stars) == 5
     assert np.abs(field.pointing.shifts).max() < 1e-3
+
+
+def test_a_disk_that_is_full_when_the_file_is_written(frames: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from tessellar.pixels.preparedfile import Findings
+
+    whole, write = run(frames).path, Findings.write
+    size, kept = whole.stat().st_size, whole.with_name("whole.h5")
+    whole.rename(kept)
+
+    def full(findings: Findings, path: Path) -> None:
+        with small_files(size - 1):
+            write(findings, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Findings, "write", full)
+        with pytest.raises(NoSpace, match=r"x\.h5: no space left; what was done is kept"):
+            run(frames)
+    assert not whole.exists()
+    assert [path.name for path in whole.parent.iterdir() if path.suffix not in (".fits", ".h5")] == ["x.h5.work"]
+    events: list[object] = []
+    same(run(frames, listener=events.append).path, kept)
+    assert not [event for event in events if event.task == "background" and not event.finished]
 
 
 def test_missing_frames_are_a_gap(frames: list[Path]) -> None:

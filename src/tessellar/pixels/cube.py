@@ -8,6 +8,8 @@ Blosc (LZ4, bit-shuffle): of the layouts that were measured the fastest to read 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -22,6 +24,7 @@ from tessellar.pixels.checkpoints import Checkpoints, translated
 from tessellar.pixels.frames import read_window
 from tessellar.pixels.planes import wcs_of
 from tessellar.pixels.stamp import Span, Stamp
+from tessellar.products.newhdf5 import new_hdf5
 from tessellar.progress import Event, Listener, ignore
 from tessellar.targets import Field
 
@@ -112,14 +115,9 @@ class _Work:
 
     def write_band(self, folder: Path, number: int, rows: slice) -> None:
         """Write one band, (rows, columns, n): it appears whole, or not at all."""
-        import h5py
-
-        partial = folder / f".band-{number:05d}.part"
-        with translated(folder, "what was done is kept; free some and run again"):
-            with h5py.File(partial, "w") as file:
-                for name in self.names:
-                    file.create_dataset(name, data=self._turned(name, rows), **_storage(self._chunks(rows)))
-            partial.replace(folder / f"band-{number:05d}.h5")
+        with _whole(folder, folder / f"band-{number:05d}.h5") as file:
+            for name in self.names:
+                file.create_dataset(name, data=self._turned(name, rows), **_storage(self._chunks(rows)))
 
     def _turned(self, name: str, rows: slice) -> NDArray[np.float32]:
         """Pixels of some rows, all times of a pixel together."""
@@ -145,27 +143,37 @@ class _Work:
         import h5py
 
         stack = self.stack
-        partial = path.with_name(f".{path.name}.part")
-        with translated(path, "what was done is kept; free some and run again"):
-            with h5py.File(partial, "w") as file:
-                for name in self.names:
-                    chunks = self._chunks(self.bands[0])
-                    shape = *stack.shape, len(stack)
-                    target = file.create_dataset(name, shape=shape, dtype="f4", **_storage(chunks))
-                    for number, rows in enumerate(self.bands):
-                        with h5py.File(folder / f"band-{number:05d}.h5", "r") as band:
-                            _copy(band[name], target, rows, chunks)
-                for name in _PER_FRAME:
-                    file[name] = getattr(stack, name)
-                plane = stack.planes[stack.reference]
-                for name in ("crval", "crpix", "cd", "sip_crpix", "a", "b"):
-                    file[f"wcs/{name}"] = np.asarray(getattr(plane, name), dtype=np.float64)
-                place = stack.field
-                file.attrs.update({
-                    "format": FORMAT, "key": self.key, "corner": stack.corner, "cadence": stack.cadence,
-                    "field": (place.sector, place.camera, place.ccd),
-                })  # fmt: skip
+        with _whole(path, path) as file:
+            for name in self.names:
+                chunks = self._chunks(self.bands[0])
+                shape = *stack.shape, len(stack)
+                target = file.create_dataset(name, shape=shape, dtype="f4", **_storage(chunks))
+                for number, rows in enumerate(self.bands):
+                    with h5py.File(folder / f"band-{number:05d}.h5", "r") as band:
+                        _copy(band[name], target, rows, chunks)
+            for name in _PER_FRAME:
+                file[name] = getattr(stack, name)
+            plane = stack.planes[stack.reference]
+            for name in ("crval", "crpix", "cd", "sip_crpix", "a", "b"):
+                file[f"wcs/{name}"] = np.asarray(getattr(plane, name), dtype=np.float64)
+            place = stack.field
+            file.attrs.update({
+                "format": FORMAT, "key": self.key, "corner": stack.corner, "cadence": stack.cadence,
+                "field": (place.sector, place.camera, place.ccd),
+            })  # fmt: skip
+
+
+@contextmanager
+def _whole(named: Path, path: Path) -> Iterator[Any]:
+    """Give an HDF5 file to be filled: it appears whole, or not at all. `named` is what errors speak of."""
+    partial = path.with_name(f".{path.name}.part")
+    with translated(named, "what was done is kept; free some and run again"):
+        try:
+            with new_hdf5(partial) as file:
+                yield file
             partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _copy(source: Any, target: Any, rows: slice, chunks: tuple[int, int, int]) -> None:

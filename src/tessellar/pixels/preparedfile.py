@@ -21,6 +21,7 @@ from tessellar.pixels.checkpoints import translated
 from tessellar.pixels.frames import Frame
 from tessellar.pixels.response import GriddedResponse
 from tessellar.products.images import PixelLayout
+from tessellar.products.newhdf5 import new_hdf5
 from tessellar.products.provenance import InputFile, Provenance
 from tessellar.targets import Field
 
@@ -67,15 +68,11 @@ class Findings:
         NoSpace, NoPermission
             If it cannot be written.
         """
-        import h5py
-
         partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             with translated(path, "what was done is kept; free some and run again"):
-                with h5py.File(partial, "w") as file:
+                with new_hdf5(partial) as file:
                     self._fill(file)
-                with partial.open("rb+") as stream:
-                    os.fsync(stream.fileno())
                 partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

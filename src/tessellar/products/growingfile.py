@@ -14,6 +14,7 @@ import numpy as np
 
 from tessellar.errors import Corrupt, TessellarError
 from tessellar.products.filing import translated
+from tessellar.products.newhdf5 import new_hdf5
 from tessellar.products.transaction import changing, journal_of, snapshot
 
 _T = TypeVar("_T")
@@ -51,13 +52,11 @@ class GrowingFile:
         NoSpace, NoPermission, StoreError
             If it cannot be written.
         """
-        import h5py
-
         draft = path.with_name(f".{path.name}.{os.getpid()}.part")
         with translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with h5py.File(draft, "w", libver=_FORMAT) as file:
+                with new_hdf5(draft, libver=_FORMAT) as file:
                     file[_COUNTER] = np.int64(0)
                     fill(file)
                 draft.replace(path)
