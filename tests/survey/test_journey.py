@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from astropy.io import fits
+from astropy.table import QTable, Table
 
 import tessellar
 from tessellar.photometry import measure_in, open_scene
@@ -105,10 +107,17 @@ def test_the_page_is_complete_in_itself(surveyed: Path) -> None:
     assert 'src="data:image/png;base64,' in text
     assert "http" not in text
     assert "Sector 27, camera 1, CCD 1" in text
-    from astropy.table import Table
-
-    table = Table.read(page.with_suffix(".ecsv"))
+    assert " 600 s, " in text
+    assert " by aperture. " in text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = QTable.read(page.with_suffix(".ecsv"))
     assert len(table) == len(frames.table)
+    assert all(table[name].info.description for name in table.colnames)
+    assert table["noise_expected"].unit == 1e-6
+    assert table["mean_flux"].unit == "electron / s"
+    table = Table.read(page.with_suffix(".ecsv"))
+    assert all(table[name].dtype.kind == "i" for name in ("tic", "status", "n_good", "mask_size", "skipped_by"))
     measured, expected = noise_of(table)
     assert np.isfinite(measured * expected).sum() > 0.8 * len(table)
 
@@ -172,6 +181,7 @@ def test_files_of_a_star_that_is_skipped_say_so_and_for_whom(surveyed: Path, tmp
     header, own = fits.getheader(path), fits.getheader(fit)
     assert (header["STATUS"], header["SKIPBY"]) == ("SKIPPED", brighter)
     assert header["REASON1"] == f"its light is in the mask of TIC {brighter}, which is brighter"
+    assert all(isinstance(header[name], int) for name in ("NGOOD", "MASKSIZE"))
     assert own["STATUS"] in ("OK", "WARNING"), "a fit separates the light of both"
     assert "SKIPBY" not in own
     row = pyarrow.parquet.read_table(metrics).to_pylist()[0]

@@ -19,7 +19,7 @@ from tessellar.mission import flags
 from tessellar.mission.names import build_name
 from tessellar.products.filing import translated
 from tessellar.products.lightcurveheaders import reason_cards
-from tessellar.products.lightcurvelayout import STATUS_NAMES
+from tessellar.products.lightcurvelayout import COUNTS, STATUS_NAMES
 from tessellar.products.lightcurvestore import LightCurveStore
 from tessellar.products.provenance import InputFile, Provenance
 from tessellar.products.wcscards import WorldCards
@@ -196,7 +196,7 @@ def _told(
         value = row.get(name)
         known = value is not None and value != "" and not (isinstance(value, float) and math.isnan(value))
         if known and not (isinstance(value, int) and value == np.iinfo(np.int64).min):
-            headers[keyword] = (value, comment)
+            headers[keyword] = (int(value) if value is not None and name in COUNTS else value, comment)
     return {
         "sector": store.field.sector,
         "camera": store.field.camera,

@@ -14,6 +14,8 @@ from tessellar.errors import InputError
 FIXED = ("MOM_CENTR1", "MOM_CENTR2")
 #: Values of the column ``status``, as `tessellar.photometry.STATUS` has them.
 STATUS_NAMES = {0: "UNKNOWN", 1: "OK", 2: "ERROR", 3: "WARNING", 4: "ABORT", 5: "SKIPPED", 6: "STARTED"}
+#: Columns of the table that are counts, kept as numbers that may be unknown (NaN).
+COUNTS = ("n_good", "mask_size")
 # Columns for which single precision would not do.
 _DOUBLE = ("TIME",)
 _STEP = 1e-6

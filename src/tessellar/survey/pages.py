@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tessellar.photometry.merit.expected import mask_size_bounds
+from tessellar.photometry.merit.metrics import METRICS
 from tessellar.photometry.status import STATUS
 from tessellar.products.filing import translated
+from tessellar.products.lightcurvelayout import COUNTS
 from tessellar.survey.folder import SurveyFolder
 from tessellar.survey.ledger import Ledger
 from tessellar.survey.summary import (
@@ -35,8 +37,16 @@ if TYPE_CHECKING:
 
 # Rows of a table that the page shows; the file beside it has all.
 _ROWS = 200
-# Metrics that are counts.
-_WHOLE = ("mask_size", "n_good")
+# Of columns that are no metrics: unit and meaning.
+_MEANINGS = {
+    "priority": ("", "number in the to-do list"), "tic": ("", "TIC id"),
+    "source": ("", "pixels: ffi; tpf, a file of its own; tpf:N, that of TIC N"), "tmag": ("mag", "TESS magnitude"),
+    "method": ("", "method that counts"), "status": ("", "number of STATUS"), "status_name": ("", "STATUS"),
+    "reason": ("", "why it is not OK"), "skipped_by": ("", "TIC id of the star that has the mask; 0: none"),
+    "ccd_column": ("pixel", "CCD column, 1-based"), "ccd_row": ("pixel", "CCD row, 1-based"),
+}  # fmt: skip
+# Units as every reader of ECSV knows them.
+_UNITS = {"e-/s": "electron / s", "ppm": "1e-6"}
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #26323b; max-width: 1080px; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem }
@@ -84,17 +94,25 @@ def write_page(place: SurveyFolder, summary: Summary, ledger: Ledger) -> Path:
 
 
 def _for_file(table: Table) -> Table:
-    """The same with the name of the status, and whole numbers where only these can be; what is not known is masked."""
+    """The same with the name of the status, whole numbers where only these can be, and what each column means.
+
+    What is not known is masked.
+    """
     from astropy.table import MaskedColumn
+    from astropy.units import Unit
 
     shown = table.copy()
     names = [STATUS(number).name for number in table["status"].tolist()]
     shown.add_column(names, name="status_name", index=shown.colnames.index("status") + 1)
-    for name in _WHOLE:
+    for name in COUNTS:
         values = np.asarray(table[name], dtype=np.float64)
         known = np.isfinite(values)
         if np.array_equal(values[known], np.rint(values[known])):
             shown[name] = MaskedColumn(np.where(known, values, 0).astype(np.int64), mask=~known)
+    for name in shown.colnames:
+        metric = METRICS.get(name)
+        unit, meaning = _MEANINGS.get(name, ("", "")) if metric is None else (metric.unit, metric.comment)
+        shown[name].unit, shown[name].description = Unit(_UNITS.get(unit, unit)) if unit else None, meaning
     return shown
 
 
@@ -115,7 +133,7 @@ def _page(summary: Summary, ledger: Ledger, table: str) -> Iterator[str]:
     title = f"Sector {field.field.sector}, camera {field.field.camera}, CCD {field.field.ccd}"
     yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
     yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>\n'
-    yield f"<h1>{title}</h1><p>{len(found)} stars in {kind} of {field.cadence} s. "
+    yield f"<h1>{title}</h1><p>{len(found)} stars in {kind} of {field.cadence} s{_methods(summary)}. "
     yield f'All of them, one row a star: <a href="{escape(table)}">{escape(table)}</a></p>\n'
     yield from _bar(status_counts(found), len(found))
     yield "<h2>Pictures</h2><div class='pictures'>\n"
@@ -130,11 +148,18 @@ def _page(summary: Summary, ledger: Ledger, table: str) -> Iterator[str]:
     yield from _table(suspicious(found), ("tic", "tmag", "checks"), "None.")
     yield "<h2>Noise by magnitude</h2>"
     yield "<p class='note'>One hour, ppm: median of the stars, 16th and 84th percentile.</p>\n"
-    yield from _table(summary.as_record()["noise"], ("tmag", "stars", "noise", "noise_16", "noise_84", "expected"), "-")
+    names = ("tmag", "stars", "noise", "noise_16", "noise_84", "expected")
+    yield from _table(summary.as_record()["noise"], names, "-")
     yield "<h2>Tasks</h2>\n"
     names = ("task", "rows", "stars", "state", "seconds", "reason")
     yield from _table(_tasks(ledger, field.id), names, "None.")
     yield "</body></html>\n"
+
+
+def _methods(summary: Summary) -> str:
+    """By what the stars were measured, as far as that counts: the most frequent method first."""
+    counts = sorted(summary.as_record()["methods"].items(), key=lambda each: (-each[1], each[0]))
+    return ", " * bool(counts) + ", ".join(f"{count} by {escape(method)}" for method, count in counts)
 
 
 def _tasks(ledger: Ledger, field: int) -> list[dict[str, Any]]:
