@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import InputError
 from tessellar.pixels.movement import MovementKernel
+from tessellar.pixels.segments import segments_of
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -111,8 +112,6 @@ class Surroundings:
         --------
         >>> Surroundings.of_stamp(stamp, stars, prf)  # doctest: +SKIP
         """
-        from tessellar.pixels.segments import segments_of
-
         if movement is not None:
             shifts = movement.tracks(stamp.time, stars.column, stars.row)
         else:

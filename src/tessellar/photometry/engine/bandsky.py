@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.photometry.apertures.choosing import PRESENT
+from tessellar.photometry.engine.kernels import compiled
 from tessellar.photometry.engine.light import LightNoise, light_noise, mean_sky
 from tessellar.photometry.fitting.starfit import saturated_pixels
 
@@ -120,6 +121,4 @@ class BandSky:
 
 
 def _sum_frames(pixels: Float, frames: NDArray[np.int64], total: Array, number: NDArray[np.int32]) -> None:
-    from tessellar.photometry.engine.kernels import compiled
-
     compiled("time_sums")(pixels, frames, total, number)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from tessellar.photometry.engine.workers import parts
 from tessellar.photometry.merit.noise import EXPOSURE, READ_NOISE, error_scale, errors_time, noise_time
+from tessellar.pixels.frames import read_cubes
+from tessellar.pixels.stamp import Stamp
 
 if TYPE_CHECKING:
     from tessellar.pixels import PreparedField
@@ -50,9 +52,6 @@ def light_noise(field: PreparedField, rows: tuple[int, int]) -> LightNoise:
 
     Frames that come without errors have the noise that they should have.
     """
-    from tessellar.pixels.frames import read_cubes
-    from tessellar.pixels.stamp import Stamp
-
     usable = np.flatnonzero(field.background.usable)
     some = usable[np.unique(np.linspace(0, len(usable) - 1, min(_FRAMES, len(usable))).astype(int))]
     (left, _), wide = field.corner, field.shape[1]

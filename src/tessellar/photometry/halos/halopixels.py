@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.photometry.target import ZERO_POINT
+from tessellar.pixels import add_stars
 
 if TYPE_CHECKING:
     from tessellar.pixels import Surroundings
@@ -113,8 +114,6 @@ def light_of_others(
     zero_point : float
         TESS magnitude of a star that gives 1 e-/s.
     """
-    from tessellar.pixels import add_stars
-
     image = np.zeros(shape)
     others = stars.chosen(np.arange(len(stars)) != own) if own is not None else stars
     light = np.nan_to_num(10 ** (-0.4 * (others.tmag - zero_point)))

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.pixels.averages import mean_image
+
 if TYPE_CHECKING:
     from tessellar.pixels import Stamp
 
@@ -164,8 +166,6 @@ def pixel_noise(stamp: Stamp, use: NDArray[np.bool_] | None = None) -> PixelNois
     use : boolean array (n,), optional
         The cadences to average over; all if not given.
     """
-    from tessellar.pixels.averages import mean_image
-
     chosen = np.ones(len(stamp), dtype=bool) if use is None else use
     told = errors_time(stamp)
     scale = _scale(told, stamp.cadence)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tessellar.mission.ccd import ccd_plane
 from tessellar.mission.tangent import Plane
-from tessellar.simulate.fields import COLUMNS, MIDDLE, ROWS
+from tessellar.simulate.fields import COLUMNS, MIDDLE, ROWS, sector_span
 from tessellar.simulate.frames.orbit import LIGHT_SPEED, directions, earth
 from tessellar.simulate.schedule import DESATURATION, MANUAL_EXCLUDE
 from tessellar.targets import Field
@@ -161,8 +161,6 @@ def aberration(field: Field, mid: FloatArray) -> FloatArray:
     array, shape (n, 2, 3)
         Affine movement of each time, zero in the middle of the sector.
     """
-    from tessellar.simulate.fields import sector_span
-
     plane = ccd_plane(field)
     middle = 0.5 * sum(sector_span(field.sector))
     velocity = earth(np.append(mid, middle))[1] / LIGHT_SPEED

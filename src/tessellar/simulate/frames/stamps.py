@@ -30,7 +30,7 @@ from tessellar.simulate.frames.orbit import barycentric_place, light_travel
 from tessellar.simulate.frames.plan import FramePlan
 from tessellar.simulate.frames.population import Population
 from tessellar.simulate.frames.responses import WING_REACH, WING_SHARE, wing_kernel
-from tessellar.simulate.frames.skylight import Skylight
+from tessellar.simulate.frames.skylight import Skylight, shine
 from tessellar.simulate.frames.variables import Variables, averaged
 from tessellar.simulate.observation import Observation
 from tessellar.simulate.photometer import measure
@@ -149,8 +149,6 @@ class StampMaker:
         return self._observation(star, schedule, mid, scene, sky, cut=cadence == plan.cadence)
 
     def _sky(self, schedule: Schedule, mid: FloatArray) -> Skylight:
-        from tessellar.simulate.frames.skylight import shine
-
         return shine(self.camera.plan.field, mid, schedule.glow, self.latitude, self.camera.seed)
 
     def _scene(self, star: int, mid: FloatArray, motion: Any, cadence: int) -> Starlight:
