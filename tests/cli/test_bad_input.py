@@ -388,6 +388,28 @@ def test_one_bad_file_does_not_stop_the_pictures_of_others(tessellar, sky, tmp_p
     assert "half.fits" in ran.line
 
 
+def test_pictures_of_files_of_one_name_stand_beside_each_other_and_whole(tessellar, sky, tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    for folder, path in zip("ab", sorted(sky.rglob("*_lc.fits"))[:2], strict=True):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.fits").write_bytes(path.read_bytes())
+    ran = tessellar("look", tmp_path / "a/x.fits", tmp_path / "b/x.fits", "-o", tmp_path)
+    assert ran.code == 0
+    assert [Path(path).name for path in ran.out.split()] == ["x.png", "x-2.png"]
+    first, second = ((tmp_path / name).read_bytes() for name in ("x.png", "x-2.png"))
+    assert first != second
+
+    def half(self, path, **settings):
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", half)
+    assert tessellar("look", tmp_path / "b/x.fits", "-o", tmp_path).code == 4
+    assert (tmp_path / "x.png").read_bytes() == first
+    assert not list(tmp_path.glob(".*.part"))
+
+
 def test_a_fault_of_ours_is_one_line_too(tessellar, monkeypatch):
     from tessellar import access
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,9 +93,14 @@ def _named(name: str, out: Path | None, several: bool) -> Path:
 
 def _draw(file: Path, picture: Path) -> Path:
     figure = _page(file)
+    draft = picture.with_name(f".{picture.name}.{os.getpid()}.part")
     try:
         picture.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(picture, dpi=110)
+        try:
+            figure.savefig(draft, dpi=110, format=picture.suffix.lstrip(".").lower())
+            draft.replace(picture)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"{picture}: cannot be written ({error.strerror})") from error
     return picture
