@@ -18,7 +18,7 @@ from tessellar.archives.base import Criteria
 from tessellar.errors import InputError
 from tessellar.mission.ccd import locate_many
 from tessellar.mission.cloud import s3_uri
-from tessellar.mission.names import match_name
+from tessellar.mission.names import match_name, match_names
 from tessellar.mission.sentences import describe
 from tessellar.mission.tangent import angular_separation
 
@@ -102,6 +102,21 @@ def taken(columns: Columns, rows: Sequence[int]) -> Columns:
     return {name: [values[i] for i in rows] for name, values in columns.items()}
 
 
+def stacked(parts: Sequence[Columns]) -> Columns:
+    """Put columns below each other; None where a part has no such column."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: [value for part in parts for value in _values(part, name)] for name in names}
+
+
+def without_repeats(columns: Columns, name: str) -> Columns:
+    """Keep the first of the rows that have the same value in a column, and none that have no value there."""
+    first: dict[str, int] = {}
+    for i, value in enumerate(columns.get(name, ())):
+        if value:
+            first.setdefault(str(value), i)
+    return columns if len(first) == len(columns.get(name, ())) > 0 else taken(columns, list(first.values()))
+
+
 def _values(columns: Columns, name: str) -> Sequence[Any]:
     """Return the values of a column; nothing in all rows where there is no such column."""
     return columns.get(name) or [None] * len(next(iter(columns.values()), ()))
@@ -149,13 +164,7 @@ def joined_products(columns: Columns, parents: Mapping[str, Mapping[str, Any]]) 
     uris = [str(uri) for uri in columns["dataURI"]]
     given = _values(columns, "productFilename")
     filenames = [str(name or uri.rsplit("/", 1)[-1]) for name, uri in zip(given, uris, strict=True)]
-    names = [match_name(filename) for filename in filenames]
     owners = [parents.get(str(number), {}) for number in _values(columns, "obsID")]
-    both = list(zip(names, owners, strict=True))
-    told = [name.sector if name is not None and name.sector is not None else owner.get("sequence_number")
-            for name, owner in both]  # fmt: skip
-    ranges = [name.sector_range if name is not None and name.sector_range else (sector, sector)
-              for name, sector in zip(names, told, strict=True)]  # fmt: skip
     groups = _values(columns, "productSubGroupDescription")
     return {
         **columns,
@@ -163,14 +172,24 @@ def joined_products(columns: Columns, parents: Mapping[str, Mapping[str, Any]]) 
         "obs_id": [own or owner.get("obs_id") for own, owner in zip(_values(columns, "obs_id"), owners, strict=True)],
         "target": [owner.get("target_name") for owner in owners],
         "sector": [owner.get("sequence_number") for owner in owners],
-        "sector_first": [first for first, _ in ranges],
-        "sector_last": [last for _, last in ranges],
-        "camera": [name.camera if name and name.camera else owner.get("camera") for name, owner in both],
-        "ccd": [name.ccd if name and name.ccd else owner.get("ccd") for name, owner in both],
+        **_told_by_names(filenames, uris, owners, groups),
         "cadence": [owner.get("t_exptime") for owner in owners],
-        "kind": [name.kind if name else _KINDS.get(str(group), "unknown")
-                 for name, group in zip(names, groups, strict=True)],
-        "author": [owner.get("provenance_name") or (name.author if name else None) for name, owner in both],
-        "s3_uri": [s3_uri(uri, name) for uri, name in zip(uris, names, strict=True)],
-        "summary": [describe(name) for name in names],
-    }  # fmt: skip
+    }
+
+
+def _told_by_names(
+    filenames: Sequence[str], uris: Sequence[str], owners: Sequence[Mapping[str, Any]], groups: Sequence[Any]
+) -> Columns:
+    """Return what the names of files tell; where they do not, their observations and the archive's own groups."""
+    rows = []
+    for name, uri, owner, group in zip(match_names(filenames), uris, owners, groups, strict=True):
+        sector, camera, ccd, author = map(owner.get, ("sequence_number", "camera", "ccd", "provenance_name"))
+        if name is None:
+            told = (sector, sector, camera, ccd, _KINDS.get(str(group), "unknown"), author)
+        else:
+            sector = sector if name.sector is None else name.sector
+            first, last = name.sector_range or (sector, sector)
+            told = (first, last, name.camera or camera, name.ccd or ccd, name.kind, author or name.author)
+        rows.append((*told, s3_uri(uri, name), describe(name)))
+    names = ("sector_first", "sector_last", "camera", "ccd", "kind", "author", "s3_uri", "summary")
+    return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from tessellar import config
@@ -13,7 +13,17 @@ from tessellar.archives.answers import Answers, Page
 from tessellar.archives.asking import question_of
 from tessellar.archives.base import Criteria
 from tessellar.archives.catalog import NEAR, ROWS, in_cone, of_ids, on_ccd
-from tessellar.archives.describing import belonging, by_separation, described, joined_products, put_on_ccds, taken
+from tessellar.archives.describing import (
+    Columns,
+    belonging,
+    by_separation,
+    described,
+    joined_products,
+    put_on_ccds,
+    stacked,
+    taken,
+    without_repeats,
+)
 from tessellar.archives.portal import Portal, read_columns, text_filter
 from tessellar.archives.resolver import NamedPlace, question, read_answer, service_url
 from tessellar.archives.sweep import Span, Sweep, Tally
@@ -24,6 +34,8 @@ from tessellar.net.retry import retrying
 from tessellar.products.tables import ArchiveTable, ObservationTable, ProductTable, columns_of
 from tessellar.progress import Event, Listener, ignore
 from tessellar.targets import TIC, Field
+
+T = TypeVar("T")
 
 MAST_URL = "https://mast.stsci.edu"
 _TIC_COLUMNS = "ID,ra,dec,pmRA,pmDEC,Tmag,Teff,GAIA,TWOMASS,HIP,objType,disposition"
@@ -103,21 +115,19 @@ class MastArchive:
     def products(self, observations: ObservationTable, listener: Listener = ignore) -> ProductTable:
         """Return the files of observations, each once, with what is known of the observation beside it."""
         parents = {str(row["obsid"]): row for row in observations.rows()}
-        rows = run(
+        pages = run(
             self._in_batches(
                 list(parents),
                 _PRODUCTS_AT_A_TIME,
                 "list files",
                 lambda batch: ("Mast.Caom.Products", {"obsid": ",".join(batch)}),
+                _by_columns,
                 listener,
             )
         )
-        unique: dict[str, dict[str, Any]] = {}
-        for row in rows:
-            if row.get("dataURI"):
-                unique.setdefault(str(row["dataURI"]), row)
-        files = columns_of(list(unique.values()))
-        table = ProductTable.from_columns(joined_products(files, parents) if files else {}, count=len(unique))
+        files = without_repeats(stacked(pages), "dataURI")
+        count = len(files.get("dataURI", ()))
+        table = ProductTable.from_columns(joined_products(files, parents) if count else {}, count=count)
         self._sign(table)
         return table
 
@@ -181,12 +191,12 @@ class MastArchive:
         self, ids: Sequence[int], *, columns: str = "*", listener: Listener = ignore
     ) -> list[dict[str, Any]]:
         """Return the rows of the TESS Input Catalog with these ids, some hundreds at a time."""
-        rows = run(
+        pages = run(
             self._in_batches(
-                ids, _STARS_AT_A_TIME, "list stars", lambda batch: (ROWS, of_ids(batch, columns)), listener
+                ids, _STARS_AT_A_TIME, "list stars", lambda batch: (ROWS, of_ids(batch, columns)), list, listener
             )
         )
-        return _once(rows)
+        return _once([row for page in pages for row in page])
 
     def stars_on(
         self,
@@ -217,13 +227,14 @@ class MastArchive:
         size: int,
         task: str,
         question: Callable[[Sequence[Any]], tuple[str, Mapping[str, Any]]],
+        taken: Callable[[Page], T],
         listener: Listener,
-    ) -> list[dict[str, Any]]:
+    ) -> list[T]:
         """Ask for what belongs to many ids; halve the batch when the archive does not manage it in time.
 
-        As long as it answers at once, batches grow.
+        As long as it answers at once, batches grow. Of each page is kept what `taken` makes of it.
         """
-        rows: list[dict[str, Any]] = []
+        found: list[T] = []
         done, most = 0, size * _LARGER
         async with Transport(self._settings) as transport:
             portal = Portal(self.name, transport, self._settings)
@@ -231,7 +242,8 @@ class MastArchive:
                 batch = ids[done : done + size]
                 started = time.monotonic()
                 try:
-                    rows += await portal.rows(*question(batch), listener, insist=len(batch) == 1)
+                    pages = portal.answer(*question(batch), listener, insist=len(batch) == 1)
+                    found += [taken(page) async for page in pages]
                 except (TimedOut, ResultTruncated):
                     if len(batch) == 1:
                         raise
@@ -241,7 +253,7 @@ class MastArchive:
                 if time.monotonic() - started < _AT_ONCE:
                     size = min(2 * size, most)
                 listener(Event(task, done, len(ids), "ids", finished=done == len(ids)))
-        return rows
+        return found
 
     async def _ask_columns(self, service: str) -> dict[str, dict[str, Any]]:
         url = f"{self.name}/portal/Mashup/Mashup.asmx/columnsconfig"
@@ -304,6 +316,10 @@ def observations_of(
     if criteria.position is not None:
         columns = by_separation(columns, criteria.position)
     return ObservationTable.from_columns(columns, wanted)
+
+
+def _by_columns(page: Page) -> Columns:
+    return columns_of(page) if page.columns is None else page.columns
 
 
 def _star(row: Mapping[str, Any]) -> object:

@@ -8,6 +8,7 @@ has none here, and its files have no address.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from tessellar.mission.names import ProductName, match_name
 
@@ -17,8 +18,14 @@ REGION = "us-east-1"
 
 def _target(name: ProductName) -> str:
     """Return the folder of a target's files; a run's validation files lie with its last sector."""
-    tic = f"{name.tic or 0:016d}"
-    return f"tess/public/tid/s{name.sector or 0:04d}/{tic[:4]}/{tic[4:8]}/{tic[8:12]}/{tic[12:]}/"
+    return _of_star(name.tic or 0, name.sector or 0)
+
+
+@lru_cache(maxsize=256)
+def _of_star(number: int, sector: int) -> str:
+    """Return the folder of a star: its files come one after the other."""
+    tic = f"{number:016d}"
+    return f"tess/public/tid/s{sector:04d}/{tic[:4]}/{tic[4:8]}/{tic[8:12]}/{tic[12:]}/"
 
 
 def _frame(name: ProductName) -> str:

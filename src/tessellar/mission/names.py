@@ -7,7 +7,7 @@ reads is not a TESS name that tessellar knows, whatever is in the file.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from string import Formatter
@@ -259,9 +259,27 @@ def template_parts(family: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def match_names(filenames: Sequence[str]) -> Iterator[ProductName | None]:
+    """Read many file names, one after the other, as `match_name` does; nothing of them is kept.
+
+    Examples
+    --------
+    >>> from tessellar.mission.names import match_names
+    >>> [name and name.kind for name in match_names(["tess2018206045859-s0001-0000000025155310-0120-s_lc.fits", ""])]
+    ['lightcurve', None]
+    """
+    forms = "\n".join(filenames).translate(_ANY_DIGIT).split("\n")
+    if len(forms) != len(filenames):  # a name with a line break in it, or no name at all
+        forms = [filename.translate(_ANY_DIGIT) for filename in filenames]
+    return map(_read, filenames, forms)
+
+
 @lru_cache(maxsize=4096)
 def _match(filename: str) -> ProductName | None:
-    form = filename.translate(_ANY_DIGIT)
+    return _read(filename, filename.translate(_ANY_DIGIT))
+
+
+def _read(filename: str, form: str) -> ProductName | None:
     known = _FORMS.get(form)
     named = known.read(filename) if known is not None else None
     if named is not None:
@@ -286,10 +304,13 @@ class _Form:
         The values of `ProductName` without the parts that have digits.
     parts : tuple
         Name of each part with digits, where it stands, and what makes a value of its text.
+    numbered : tuple of str
+        ``camera`` and ``ccd``, as far as the names tell them.
     """
 
     constant: Mapping[str, Any]
     parts: tuple[tuple[str, slice, Callable[[str], Any]], ...]
+    numbered: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, named: ProductName, match: re.Match[str]) -> _Form:
@@ -300,15 +321,15 @@ class _Form:
             (name, place, int if name in _WHOLE else float if name == "cadence" else str)
             for name, place in groups.items() if name in _UNTOLD or name in ("first", "last")
         )  # fmt: skip
-        return cls({**named.__dict__}, parts)
+        return cls({**named.__dict__}, parts, tuple(each for each in ("camera", "ccd") if each in groups))
 
     def read(self, filename: str) -> ProductName | None:
         """Read another name of the form; None if it cannot be one of the family."""
         values = {**self.constant, "filename": filename}
         for name, place, made in self.parts:
             values[name] = made(filename[place])
-        for name in ("camera", "ccd"):
-            if values[name] is not None and not 1 <= values[name] <= 4:
+        for name in self.numbered:
+            if not 1 <= values[name] <= 4:
                 return None
         if "first" in values:
             first, last = values.pop("first"), values.pop("last")

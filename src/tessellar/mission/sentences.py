@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from tessellar.mission.names import ProductName
 
@@ -58,17 +59,35 @@ def describe(name: ProductName | None) -> str:
     """  # noqa: E501
     if name is None:
         return f"{UNKNOWN}."
-    what = _PRODUCTS.get(name.product) or _KINDS.get(name.kind)
-    if what is None:
-        what = f"Product {name.product}" if name.product else "File"
+    first, last = name.sector_range or (name.sector, name.sector)
+    before, after = _around(
+        name.product, name.kind, first, last, name.planet, name.cadence, name.extension, name.author
+    )
     of = _subject(name)
-    parts = [f"{what} of {of}" if of else what, _when(name)]
-    if name.planet is not None:
-        parts.append(f"event {name.planet}")
-    if name.cadence is not None:
-        parts.append(f"every {name.cadence:g} s")
-    parts += [_FORMATS.get(name.extension.split(".")[0], ""), f"by {name.author}" if name.author else ""]
-    return ", ".join(part for part in parts if part) + "."
+    return f"{before} of {of}{after}" if of else f"{before}{after}"
+
+
+@lru_cache(maxsize=4096)
+def _around(
+    product: str,
+    kind: str,
+    first: int | None,
+    last: int | None,
+    planet: int | None,
+    cadence: float | None,
+    extension: str,
+    author: str,
+) -> tuple[str, str]:
+    """Return what stands before and after the subject: the same for many files."""
+    what = _PRODUCTS.get(product) or _KINDS.get(kind) or (f"Product {product}" if product else "File")
+    parts = [
+        _when(first, last),
+        f"event {planet}" if planet is not None else "",
+        f"every {cadence:g} s" if cadence is not None else "",
+        _FORMATS.get(extension.split(".")[0], ""),
+        f"by {author}" if author else "",
+    ]
+    return what, "".join(f", {part}" for part in parts if part) + "."
 
 
 def _subject(name: ProductName) -> str:
@@ -81,8 +100,7 @@ def _subject(name: ProductName) -> str:
     return ""
 
 
-def _when(name: ProductName) -> str:
-    first, last = name.sector_range or (name.sector, name.sector)
+def _when(first: int | None, last: int | None) -> str:
     if last is None:
         return ""
     return f"sector {last}" if first == last else f"sectors {first} to {last}"

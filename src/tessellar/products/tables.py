@@ -361,7 +361,12 @@ def _as_they_are(values: Sequence[Any], kind: type) -> tuple[NDArray[Any], NDArr
         one = _as_they_are(values[:1], kind)
         return one and (np.repeat(one[0], count), np.repeat(one[1], count))
     if kind is str and kinds <= {str, absent}:
-        text = np.array(["" if value is None else value for value in values] if absent in kinds else values)
+        if len(set(values[:_GLANCE])) <= _GLANCE // 4:  # few values, most likely
+            distinct = {value: i for i, value in enumerate(dict.fromkeys(values))}
+            text = np.array(["" if value is None else value for value in distinct])
+            text = text[np.fromiter(map(distinct.__getitem__, values), np.intp, count)]
+        else:
+            text = np.array(["" if value is None else value for value in values] if absent in kinds else values)
         return text, text == ""
     if kind is str and kinds == {int}:
         return np.array(list(map(str, values))), np.zeros(count, dtype=bool)
@@ -378,6 +383,7 @@ def _missing(count: int, info: ColumnInfo) -> MaskedColumn:
     return _column([None] * count, info)[0]
 
 
+_GLANCE = 64  # values by which a column is judged
 _DTYPES = {str: np.str_, float: np.float64, int: np.int64, bool: np.bool_}
 
 
