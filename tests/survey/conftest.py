@@ -61,6 +61,7 @@ def contents(folder: Path, *, ordered: bool = True) -> dict[str, Any]:
 def stored(path: Path, *, ordered: bool = True) -> dict[str, Any]:
     """All that a store of light curves holds: each star's columns, row of the table, images; attributes; cadences."""
     import h5py
+    import hdf5plugin  # noqa: F401  (without it packed datasets cannot be read)
 
     from tessellar.products import LightCurveStore
 
