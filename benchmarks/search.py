@@ -51,8 +51,8 @@ WANTED = {
     "sector: tessellar / astroquery, processor": 1.0,
     "sector: tessellar / astroquery, memory": 1.0,
     "20 targets: tessellar / astroquery, time": 1.0,
-    "products: tessellar / astroquery, processor": 2.0,
-    "products: tessellar / astroquery, memory": 1.5,
+    "products: tessellar / astroquery, processor": 1.0,
+    "products: tessellar / astroquery, memory": 1.0,
 }
 
 
