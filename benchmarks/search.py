@@ -3,7 +3,8 @@
 One process serves an index of 1,000,000 observations and 5,000,000 products (rows without files, written once and kept
 in the cache folder). It is asked for targets, cones and whole sectors, one after the other, then by eight clients at
 once, and for a target while another client has every row looked at. Then tessellar and astroquery read the same rows
-from it, each in a process of its own. At last, 10,000 FITS files are indexed, twice.
+from it, each in a process of its own. Then 10,000 positions are put on the CCDs of all sectors, and at last 10,000 FITS
+files are indexed, twice.
 
     python benchmarks/search.py            all of it: about 5 minutes, the first time 10
     python benchmarks/search.py --quick    60,000 observations, 300,000 products, 1,000 files: a minute
@@ -53,6 +54,7 @@ WANTED = {
     "20 targets: tessellar / astroquery, time": 1.0,
     "products: tessellar / astroquery, processor": 1.0,
     "products: tessellar / astroquery, memory": 1.0,
+    "10,000 positions: CCDs of all sectors, s": 10.0,
 }
 
 
@@ -247,6 +249,24 @@ def race(url: str, targets: list[tuple[str, float, float]], obsids: list[str]) -
     return found
 
 
+# -- places ------------------------------------------------------------------------------------------------
+
+
+def measure_observability(number: int = 10_000) -> dict[str, float]:
+    """Seconds to say on which CCD positions all over the sky are in every sector, observed or predicted."""
+    import numpy as np
+
+    from tessellar.access import observability
+
+    random = np.random.default_rng(7)
+    ra, dec = random.uniform(0, 360, number), np.degrees(np.arcsin(random.uniform(-1, 1, number)))
+    start = time.perf_counter()
+    table = observability((ra, dec))
+    took = time.perf_counter() - start
+    assert len(set(table["index"])) > 0.9 * number
+    return {f"{number:,} positions: CCDs of all sectors, s": took}
+
+
 # -- indexing ----------------------------------------------------------------------------------------------
 
 
@@ -306,6 +326,7 @@ def benchmark(sectors: int, files: int, cache: Path) -> dict[str, Any]:
             line = f"{task}: tessellar / astroquery, {name}"
             if task != "20 targets" or line in WANTED:
                 figures[line] = tools["tessellar"][key] / max(tools["astroquery"][key], 1e-9)
+    figures |= measure_observability()
     figures |= measure_indexing(files)
     wanted = {line.format(files=files, stars=10 * files): most for line, most in WANTED.items()}
     share = files / 10_000
