@@ -1,4 +1,4 @@
-"""Jobs of a TAP service from the library: they outlive the program that began them, and are gone back to by their URL."""
+"""Jobs of a TAP service from the library: they outlive the program that began them and are found by their URL."""
 
 from __future__ import annotations
 
