@@ -284,11 +284,17 @@ OF_THE_ARCHIVE = {
         "hlsp_gsfc-eleanor-lite_tess_ffi_s0001-0000000261136679_tess_v1.0_lc.fits",
         "hlsp_diamante_tess_lightcurve_tic-0000000901674675_tess_v1_llc.fits",
         "hlsp_tess-data-alerts_tess_phot_00025155310-s01_tess_v1_lc.fits",
+        f"tess2026001000000-s1751-{_STAR}-0300-x_lc.fits",
+        f"tess2018234235059-s0002-{_STAR}-0121-b_lc.fits.gz",
+        "hlsp_cdips_tess_ffi_gaiatwo0005318059532750974720-s0014-cam3-ccd4_tess_v01_llc.fits",
+        "hlsp_tasoc_tess_ffi_tic00150441810-s0001-cam4-ccd4-c1800_tess_v05_cbv-lc.fits",
+        "hlsp_tasoc_tess_tpf_tic00150441810-s0001-cam4-ccd4-c0120_tess_v05_ens-lc.fits",
     ),
     "tpf": (
         f"tess2018206045859-s0001-{_STAR}-0120-s_tp.fits",
         f"tess2018206045859-s0001-{_STAR}-0120-s_tp.fits.gz",
         f"tess2020186164531-s0027-{_STAR}-0189-a_fast-tp.fits",
+        f"tess2020186164531-s0027-{_STAR}-0189-a_fast-tp.fits.gz",
         f"hlsp_tess-spoc_tess_phot_{_STAR}-s0001_tess_v1_tp.fits",
         "hlsp_tess-data-alerts_tess_phot_00025155310-s01_tess_v1_tp.fits",
     ),
@@ -299,6 +305,10 @@ OF_THE_ARCHIVE = {
         f"tess2018206190142-s0001-s0001-{_STAR}-00366_dvr.pdf",
         f"tess2018206190142-s0001-s0001-{_STAR}-00106_dvm.pdf",
         f"tess2018206190142-s0001-s0001-{_STAR}-01-00106_dvs.pdf",
+        f"tess2018206190142-s0001-s0003-{_STAR}-10-00129_dvs.pdf",
+        f"tess2018206190142-s0001-s0003-{_STAR}-01-00129_dvp.pdf",
+        f"tess2018206190142-s0001-s0003-{_STAR}-00129_dvt.fits.gz",
+        f"tess2018206190142-s0001-s0003-{_STAR}-00129_dvr.xml.gz",
         f"hlsp_tess-spoc_tess_phot_{_STAR}-s0036-s0036_tess_v1_dvt.fits",
         f"hlsp_tess-spoc_tess_phot_{_STAR}-s0056-s0069_tess_v1_dvr.xml",
         f"hlsp_tess-spoc_tess_phot_{_STAR}-s0056-s0069_tess_v1_dvr.pdf",
@@ -312,22 +322,35 @@ OF_THE_ARCHIVE = {
     "ffi": (
         "tess2018207052942-s0001-1-2-0120-s_ffic.fits",
         "tess2018207052942-s0001-1-2-0120-s_ffir.fits",
+        "tess2018207052942-s0001-1-2-0120-x_ffic.fits.gz",
         "hlsp_tica_tess_ffi_s0027-o1-00116470-cam1-ccd1_tess_v01_img.fits",
     ),
     "cbv": (
         "tess2018206045859-s0001-1-2-0120-s_cbv.fits",
         "hlsp_tess-spoc_tess_phot_s0001-1-2_tess_v1_cbv.fits",
     ),
-    "collateral": ("tess2018207052942-s0001-smear-1-2-c-0120-s_col.fits",),
+    "collateral": (
+        "tess2018207052942-s0001-smear-1-2-c-0120-s_col.fits",
+        "tess2018207052942-s0001-ffi-tvcol-1-2-A-0120-x_col.fits",
+    ),
     "cube": ("tess-s0001-1-1-cube.fits", "tica-s0001-1-1-cube.fits"),
-    "cutout": ("tess-s0001-4-3_107.27_-70.0_5x5_astrocut.fits",),
+    "cutout": (
+        "tess-s0001-4-3_107.27_-70.0_5x5_astrocut.fits",
+        "tess-s0001-4-2_84.291190_-80.469170_6x6_astrocut.fits",
+    ),
     "other": (
         "tess2018206190142_dvr.xsd",
-        "tesscurl_sector_1_ffic.sh",
-        "tesscurl_sector_27_fast-lc.sh",
+        *(
+            f"tesscurl_sector_{number}_{what}.sh"
+            for number in (1, 27, 101)
+            for what in ("ffic", "ffir", "tp", "fast-tp", "lc", "fast-lc", "dv")
+        ),
         "tesscurl_multisector_s0001-s0096_dv.sh",
         "hlsp_eleanor_tess_ffi_postcard-s0005-3-3-cal-1686-1132_tess_v2_pc.fits",
+        "hlsp_eleanor_tess_ffi_postcard-s0005-3-3-cal-1686-1132_tess_v2_bkg.fits",
         "tess2018331094053_sector01-quat.fits",
+        "tess2018331094053_sector01-emi.fits",
+        "tess2018243163601-prf-4-1-row0001-col1580.fits",
     ),
 }
 
@@ -337,6 +360,11 @@ def test_every_form_of_name_in_the_archive_has_its_kind_and_builds_back(kind, fi
     name = parse_name(filename)
     assert name.kind == kind
     assert build_name(name.family, **name.parts) == filename
+
+
+# What the endings of the real files mean.
+OF_ENDINGS = {"lc.fits": "lightcurve", "tp.fits": "tpf", "ffic.fits": "ffi", "cbv.fits": "cbv", "dvr.xml": "dv",
+              "tcestats.csv": "tcestats", "astrocut.fits": "cutout", "": "other"}  # fmt: skip
 
 
 def test_every_real_file_is_of_the_kind_that_its_list_tells(real_data):
@@ -362,5 +390,6 @@ def test_every_real_file_is_of_the_kind_that_its_list_tells(real_data):
             assert name.kind == expected, original
         if (tic := cells[3].partition("TIC ")[2].split(",")[0]).isdigit() and name.tic is not None:
             assert name.tic == int(tic)
+        assert name.kind == next(kind for ending, kind in OF_ENDINGS.items() if original.endswith(ending)), original
         checked += 1
     assert checked >= 15
