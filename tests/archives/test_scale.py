@@ -34,6 +34,25 @@ def test_a_page_that_takes_too_long_is_asked_for_in_pieces():
     assert len({question["cacheBreaker"] for question in server.asked}) == 1
 
 
+class Silent(Sky):
+    """Answers ten rows at once, and those who ask for more hear nothing for longer than they wait."""
+
+    def answer(self, path: str) -> Misbehaviour | None:
+        size = json.loads(parse_qs(self.forms[-1])["request"][0])["pagesize"]
+        how = super().answer(path)
+        return how if size <= 10 or how is None else replace(how, cut_after=0, stall=5.0)
+
+
+def test_a_service_that_times_out_at_fifty_rows_but_not_at_ten_is_read_whole():
+    with running(Silent()) as server:
+        table = search(server, idle_timeout=0.6)
+        server.stopping.set()  # nobody waits for the silent ones any more
+    assert sorted(int(obsid) for obsid in table["obsid"]) == list(range(230))
+    sizes = [question["pagesize"] for question in server.asked]
+    assert sizes[:3] == [50, 25, 5]
+    assert max(sizes[3:]) == 5  # once found, the size that the service bears is kept
+
+
 def test_a_service_that_is_too_slow_for_one_row_is_told():
     with running(Sky()) as server:
         server.most_rows = 0
