@@ -81,6 +81,61 @@ def test_each_star_is_measured_as_it_would_be_alone(surveyed: Path) -> None:
         store.close()
 
 
+# Told of a stamp, of a moment, or of all the stars that were fitted together, which are others in a band.
+OF_STAMP = {"NAXIS1", "NAXIS2", "CRPIX1", "CRPIX2", "CRVAL1P", "CRVAL2P"}
+OF_DAY = {"DATE", "CREATED", "CHECKSUM", "DATASUM"}
+OF_FIT = {"PSFNSTAR", "PSFNPRI", "PSFNSAT"}
+
+
+@pytest.mark.parametrize(("method", "within"), [("aperture", 2e-3)])
+def test_a_file_of_a_star_of_a_band_is_that_of_the_star_alone(
+    surveyed: Path, tmp_path: Path, method: str, within: float
+) -> None:
+    field = small_field().field
+    tics = inner_stars(surveyed, method)[:2]
+    scene = open_scene(field.path)
+    exported = {tessellar.read(path).tic: path for path in export(surveyed, tmp_path, subset=Subset(methods=(method,)))}
+    for tic in tics:
+        direct = measure_in(scene, tic, method).write(tmp_path / "direct")
+        path = next(path for star, path in exported.items() if int(star) == tic)
+        assert path.name == direct.name
+        with fits.open(direct) as alone, fits.open(path) as of_band:
+            assert [each.name for each in of_band] == [each.name for each in alone]
+            for one, other in zip(alone, of_band, strict=True):
+                left_out = OF_DAY | (OF_STAMP if one.name in ("SUMIMAGE", "APERTURE") else OF_FIT)
+                assert set(one.header) - OF_FIT == set(other.header) - OF_FIT, one.name
+                for key in set(one.header) - left_out - {""}:
+                    value = one.header[key]
+                    close = pytest.approx(value, rel=within, abs=1e-9) if isinstance(value, float) else value
+                    assert other.header[key] == close, key
+                    assert other.header.comments[key] == one.header.comments[key]
+            table, same = of_band["LIGHTCURVE"].data, alone["LIGHTCURVE"].data
+            assert table.names == same.names
+            for name in same.names:
+                limit = same["FLUX_ERR"] * 0.3 if name.startswith("FLUX") else 2e-6
+                lost = np.isnan(same[name].astype(float))
+                assert np.array_equal(lost, np.isnan(table[name].astype(float)))
+                assert (np.abs(table[name].astype(float) - same[name])[~lost] <= (limit + 0 * same["FLUX"])[~lost]).all()
+            assert of_band["PROVENANCE"].data["value"].tolist() == alone["PROVENANCE"].data["value"].tolist()
+            assert (of_band["APERTURE"].data & 2).sum() == (alone["APERTURE"].data & 2).sum()
+
+
+def inner_stars(folder: Path, method: str) -> list[int]:
+    """Stars of bands that are well inside the frames, the brightest first."""
+    ledger = Ledger(SurveyFolder(folder).ledger)
+    query = (
+        "SELECT tic FROM outcome JOIN target USING (priority) WHERE outcome.method = ? AND outcome.status = 1 "
+        "AND source = 'ffi' AND tmag > 8 ORDER BY tmag"
+    )
+    found = [tic for (tic,) in ledger.select(query, method)]
+    ledger.close()
+    stars = small_field().field.stars
+    assert stars is not None
+    at = np.array([stars.index(tic) for tic in found])
+    inside = (np.abs(stars.column[at] - 663.5) < 50) & (np.abs(stars.row[at] - 763.5) < 50)
+    return np.array(found)[inside].tolist()
+
+
 def test_no_star_is_missing(surveyed: Path) -> None:
     ledger = Ledger(SurveyFolder(surveyed).ledger)
     targets = ledger.select("SELECT count(*) FROM target")[0][0]

@@ -20,6 +20,7 @@ from tessellar.products.lightcurveheaders import reason_cards
 from tessellar.products.wcscards import WorldCards
 
 if TYPE_CHECKING:
+    from tessellar.photometry.method import Settings
     from tessellar.photometry.result import Result
 
 _FITS_ENDINGS = (".fits", ".fit", ".fits.gz")
@@ -172,10 +173,7 @@ def header_cards(result: Result) -> dict[str, tuple[str | float | int, str]]:
     settings = result.settings
     cards: dict[str, tuple[str | float | int, str]] = {
         "STATUS": (result.status.name, "OK, or WARNING: see REASON"),
-        "APKIND": (settings.aperture_kind, "aperture: pipeline, threshold or mask"),
-        "MISSPIX": (settings.missing, "flux where mask pixels are missing: nan|partial"),
-        "ZEROPNT": (settings.zero_point, "[mag] TESS magnitude of 1 e-/s"),
-        "BKGSUB": ("input", "background: as subtracted in the input"),
+        **setting_cards(settings),
     }
     if not result.stamp.background_subtracted:
         cards["BKGSUB"] = ("median", "background: median of pixels outside aperture")
@@ -188,6 +186,16 @@ def header_cards(result: Result) -> dict[str, tuple[str | float | int, str]]:
         if math.isfinite(value):
             cards[METRICS[name].keyword] = (value, METRICS[name].comment)
     return {**cards, **result.cards}
+
+
+def setting_cards(settings: Settings) -> dict[str, tuple[str | float | int, str]]:
+    """Cards that are the same for all stars measured with these settings, of pixels without background."""
+    return {
+        "APKIND": (settings.aperture_kind, "aperture: pipeline, threshold or mask"),
+        "MISSPIX": (settings.missing, "flux where mask pixels are missing: nan|partial"),
+        "ZEROPNT": (settings.zero_point, "[mag] TESS magnitude of 1 e-/s"),
+        "BKGSUB": ("input", "background: as subtracted in the input"),
+    }
 
 
 def aperture_flags(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,33 @@ _WITH_LIGHT_CURVE = (1, 3)
 _SKIPPED = 5
 # Rows of one batch of a Parquet file, about.
 _BATCH = 1 << 20
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ToldStar:
+    """What a store tells of a star for its file, where the file was not described when the star was measured.
+
+    Attributes
+    ----------
+    method : str
+    cadence : float
+        Seconds.
+    row : mapping
+        Of the store's table.
+    columns : mapping of str to array (n,)
+        By FITS names.
+    headers : mapping of str to (value, comment)
+        Further cards of the primary header.
+    settings : mapping
+        What the star was measured with: goes into the provenance.
+    """
+
+    method: str
+    cadence: float
+    row: Mapping[str, Any]
+    columns: Mapping[str, NDArray[Any]]
+    headers: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
 
 def describe_record(
@@ -62,6 +89,7 @@ def export_fits(
     tics: Iterable[int | TIC] | None = None,
     packed: bool = False,
     skipped: Mapping[int, int] | None = None,
+    complete: Callable[[ToldStar], ToldStar] | None = None,
 ) -> Iterator[Path]:
     """Write light curves of a store as FITS files, one by one.
 
@@ -81,6 +109,9 @@ def export_fits(
         Write ``.fits.gz``.
     skipped : mapping of int to int, optional
         Of stars that a survey skips, the TIC id of the brighter star whose mask holds them: their STATUS is SKIPPED.
+    complete : callable, optional
+        Adds what follows from what the store has, as `tessellar.photometry.completing.completed` does, for stars that
+        were put in without a ``record``; others are complete.
 
     Yields
     ------
@@ -107,7 +138,8 @@ def export_fits(
         for tic in wanted:
             if chosen is not None and method is None and (tic, each) not in store:
                 continue
-            yield _write(store, tic, each, Path(folder), packed, cards, settings, (skipped or {}).get(tic))
+            told = _described(store, tic, each, cards, settings, complete)
+            yield _write(store, tic, each, Path(folder), packed, told, (skipped or {}).get(tic))
 
 
 def _with_light_curves(store: LightCurveStore, method: str) -> list[int]:
@@ -117,40 +149,55 @@ def _with_light_curves(store: LightCurveStore, method: str) -> list[int]:
     return [int(tic) for tic in tics[np.isin(store.values(method, "status"), _WITH_LIGHT_CURVE)]]
 
 
-def _write(
+@dataclass(frozen=True, eq=False)
+class _Described:
+    """What goes into a star's file besides its images: columns, header, provenance, and the word in its name."""
+
+    columns: Mapping[str, NDArray[Any]]
+    meta: dict[str, Any]
+    provenance: Provenance
+    word: str
+
+
+def _described(
     store: LightCurveStore,
     tic: int,
     method: str,
-    folder: Path,
-    packed: bool,
     cards: Mapping[str, tuple[str, str]],
     settings: Mapping[str, Any],
-    skipped_by: int | None,
-) -> Path:
+    complete: Callable[[ToldStar], ToldStar] | None,
+) -> _Described:
     row = store.row(tic, method)
     columns = store.star(tic, method)
     if not np.isfinite(columns.get("FLUX", np.nan)).any():
         raise InputError(
             f"TIC {tic} has no light curve by {method} in {store.path.name}: {row.get('reasons') or 'none'}"
         )
-    images = store.images(tic, method)
     if row.get("record"):
         own = json.loads(row["record"])
-        meta, record = own["meta"], own["provenance"]
-        provenance = Provenance(
-            tuple(InputFile(**one) for one in record["inputs"]),
-            record["settings"],
-            record["version"],
-            record["created"],
-        )
+        record = own["provenance"]
+        inputs = tuple(InputFile(**one) for one in record["inputs"])
+        provenance = Provenance(inputs, record["settings"], record["version"], record["created"])
         columns = {name: columns[name] for name in own["columns"]}
-        word = own["name"] or method
-    else:
-        meta, provenance, word = (
-            _told(store, tic, method, row, cards, settings),
-            _made(store, method, row, settings),
-            method,
-        )
+        return _Described(columns, own["meta"], provenance, own["name"] or method)
+    told = ToldStar(
+        method=method, cadence=store.cadence, row=row, columns=columns, headers=_cards_of(row, cards), settings=settings
+    )
+    if complete is not None:
+        told = complete(told)
+    return _Described(told.columns, _told(store, tic, told), _made(store, method, row, told.settings), method)
+
+
+def _write(
+    store: LightCurveStore,
+    tic: int,
+    method: str,
+    folder: Path,
+    packed: bool,
+    told: _Described,
+    skipped_by: int | None,
+) -> Path:
+    meta, images = told.meta, store.images(tic, method)
     if images is not None:
         meta = {**meta, "corner": images.corner}
     if skipped_by is not None:
@@ -163,31 +210,23 @@ def _write(
         sector=store.field.sector,
         cadence=store.cadence,
         version=f"v{version}",
-        product=f"{word}-lc",
+        product=f"{told.word}-lc",
         extension="fits.gz" if packed else "fits",
     )
     return write_light_curve(
         folder / name,
-        columns,
+        told.columns,
         meta=meta,
         aperture=None if images is None else images.aperture,
         sumimage=None if images is None else images.sumimage,
         weights=() if images is None else images.weights,
         wcs=None if images is None else WorldCards(images.wcs, images.crpix),
-        provenance=provenance,
+        provenance=told.provenance,
     )
 
 
-def _told(
-    store: LightCurveStore,
-    tic: int,
-    method: str,
-    row: Mapping[str, Any],
-    cards: Mapping[str, tuple[str, str]],
-    settings: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Header of a star of which the store has columns only."""
-    mask = str(settings.get("quality", "default"))
+def _cards_of(row: Mapping[str, Any], cards: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """Header cards that the table of a store has: how the star ended, and what is known of it."""
     headers: dict[str, Any] = {}
     if "status" in row:
         headers["STATUS"] = (STATUS_NAMES.get(row["status"], "UNKNOWN"), "OK, or WARNING: see REASON")
@@ -197,6 +236,12 @@ def _told(
         known = value is not None and value != "" and not (isinstance(value, float) and math.isnan(value))
         if known and not (isinstance(value, int) and value == np.iinfo(np.int64).min):
             headers[keyword] = (int(value) if value is not None and name in COUNTS else value, comment)
+    return headers
+
+
+def _told(store: LightCurveStore, tic: int, told: ToldStar) -> dict[str, Any]:
+    """Header of a star of which the store has columns only."""
+    mask = str(told.settings.get("quality", "default"))
     return {
         "sector": store.field.sector,
         "camera": store.field.camera,
@@ -204,11 +249,11 @@ def _told(
         "cadence": store.cadence,
         "quality_mask": mask,
         "quality_bits": int(flags.MASKS[mask]) if mask in flags.MASKS else None,
-        "method": method,
+        "method": told.method,
         **store.meta,
         "tic": tic,
-        **{name: row.get(name) for name in ("ra", "dec", "tmag")},
-        "headers": headers,
+        **{name: told.row.get(name) for name in ("ra", "dec", "tmag")},
+        "headers": dict(told.headers),
     }
 
 

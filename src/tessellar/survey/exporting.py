@@ -248,11 +248,14 @@ def _skips(ledger: Ledger, field: FieldRow, method: str) -> dict[int, int]:
 def _exported(
     place: SurveyFolder, field: FieldRow, method: str, tics: list[int], out: Path, form: str, skipped: dict[int, int]
 ) -> Iterator[tuple[Path, int]]:
+    from tessellar.photometry.completing import completed
     from tessellar.products import export_fits, export_parquet
 
     with closing(place.open_store(field)) as store:
         if form == "fits":
-            for path in export_fits(store, out / field.name, method=method, tics=tics, skipped=skipped):
+            frames = completed if field.kind == "ffi" else None
+            folder = out / field.name
+            for path in export_fits(store, folder, method=method, tics=tics, skipped=skipped, complete=frames):
                 yield path, 1
         else:
             words = f"{field.name}-{method}" + ("-metrics" if form == "metrics" else "")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tessellar.mission.flags import DEFAULT_MASK
 from tessellar.photometry.engine import BandCurves
 from tessellar.photometry.merit.metrics import METRICS
+from tessellar.photometry.method import Settings
 from tessellar.photometry.stampimages import StampImages
 from tessellar.products import InputFile, LightCurveStore
 from tessellar.products.starimages import StarImages
@@ -24,7 +25,11 @@ from tessellar.survey.folder import SurveyFolder
 from tessellar.survey.ledger import FieldRow
 from tessellar.survey.outcomes import PartFile
 
-_CARDS = {metric.name: (metric.keyword, metric.comment) for metric in METRICS.values()}
+_CARDS = {
+    **{metric.name: (metric.keyword, metric.comment) for metric in METRICS.values()},
+    "error_scale": ("ERRSCALE", "errors of the input were multiplied by this"),
+    "prior_weight": ("PSFPRIOR", "share of the flux that is the prior's word"),
+}
 
 # Of a part's table: the masks of its stars, which go into the images.
 _OF_MASKS = ("mask", "mask_column", "mask_row")
@@ -60,7 +65,8 @@ class Storage:
                 table = _table(curves)
                 store.append(
                     method, curves.tic, curves.columns, table,
-                    cards=_CARDS, images=images, settings={"quality": DEFAULT_MASK}, skip_known=True,
+                    cards=_CARDS, images=images, settings=Settings(quality=DEFAULT_MASK).as_record(),
+                    skip_known=True,
                 )  # fmt: skip
         finally:
             store.close()

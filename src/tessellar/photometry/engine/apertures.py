@@ -59,6 +59,7 @@ def measure_apertures(scene: BandSky, workers: Workers) -> BandCurves:
         name: getattr(stars, name)[scene.wanted] for name in ("ra", "dec", "tmag", "column", "row")
     }
     table |= {"mask_size": found.size, "crowdsap": found.crowdsap, "flfrcsap": found.flfrcsap}
+    table |= {"contamination": _contamination(scene, found), "error_scale": np.full(count, scene.noise.scale)}
     field = scene.field
     table |= bulk_metrics(
         field.time - field.timecorr, field.cadenceno, field.cadence, scene.good, columns["FLUX"], columns["FLUX_ERR"],
@@ -98,6 +99,22 @@ def apertures_of(scene: BandSky) -> Apertures:
         corner=scene.window.corner, shape=scene.window.shape, which=scene.wanted,
         sky=np.maximum(scene.sky, 0.0), usable=scene.present,
     )  # fmt: skip
+
+
+def _contamination(scene: BandSky, found: Apertures) -> NDArray[np.float64]:
+    """AP_CONT of each mask, `tessellar.photometry.apertures.contamination.ap_cont`: of the stars of each pixel."""
+    stars, (left, bottom), (high, wide) = scene.stars, scene.window.corner, scene.window.shape
+    light = 10 ** (-0.4 * np.asarray(stars.tmag, dtype=np.float64))
+    row, column = nearest_pixel(stars.row) - bottom, nearest_pixel(stars.column) - left
+    inside = (row >= 0) & (row < high) & (column >= 0) & (column < wide)
+    at = (row * wide + column)[inside]
+    pixels = np.bincount(at, light[inside], minlength=high * wide)
+    star, up, right = np.nonzero(found.masks)
+    entries = (found.bottom[star] + up - bottom) * wide + found.left[star] + right - left
+    total = np.bincount(star, pixels[entries], minlength=len(found))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.maximum(1.0 - light[scene.wanted] / total, 0.0)
+    return np.where(total > 0, share, np.nan)
 
 
 def _measure_some(

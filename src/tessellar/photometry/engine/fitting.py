@@ -190,6 +190,7 @@ def _curves(
     prior = system.prior_weight[wanted] if system is not None else np.full(len(wanted), np.nan)
     dark = ~system.free[wanted] if system is not None else np.zeros(len(wanted), dtype=bool)
     table |= {"prior_weight": prior, "contamination": contamination}
+    table["error_scale"] = np.full(len(wanted), scene.noise.scale)
     table |= bulk_metrics(
         field.time - field.timecorr, field.cadenceno, field.cadence, scene.good, made.flux, made.error, workers.each
     )

@@ -37,10 +37,13 @@ class LightNoise:
         Seconds.
     read : array (cols,)
         e-/s, of each column of the frames.
+    scale : float
+        What the errors of the frames were multiplied by.
     """
 
     time: float
     read: Array
+    scale: float = 1.0
 
     def variance(self, light: NDArray[Any]) -> Float:
         """Of pixels (..., cols) with so much light, sky included, e-/s."""
@@ -75,7 +78,7 @@ def light_noise(field: PreparedField, rows: tuple[int, int]) -> LightNoise:
     for number in np.unique(output):
         level = np.nanmedian(rest[:, :, output == number])
         read[output == number] = level if level > 0 else read[output == number]
-    return LightNoise(float(time), read)
+    return LightNoise(float(time), read, scale)
 
 
 def mean_sky(field: PreparedField, rows: tuple[int, int], use: NDArray[np.bool_]) -> Float:

@@ -137,7 +137,14 @@ def _parabolas(at: NDArray[np.int64], flux: Array, half: int) -> Array:
     moments = oaconvolve(np.broadcast_to(present, (5, length)), powers, mode="full", axes=1)[:, half : half + length]
     sums = oaconvolve(np.broadcast_to(values, (3, length)), powers[:3], mode="full", axes=1)[:, half : half + length]
     moments, sums = moments[:, at], sums[:, at]
-    normal = np.stack([moments[0:3], moments[1:4], moments[2:5]]).transpose(2, 0, 1)
+    return np.asarray(middle + _at_middle(moments, sums))
+
+
+def _at_middle(moments: Array, sums: Array) -> Array:
+    """Constant terms of parabolas: of their normal equations, solved by Cramer's rule, the first unknown."""
     # A run of one or two cadences has no parabola: the little that is added holds it at 0, its mean.
-    normal = normal + 1e-6 * np.eye(3)
-    return np.asarray(middle + np.linalg.solve(normal, sums.T[:, :, None])[:, 0, 0])
+    first, second, third = (moments[power] + 1e-6 for power in (0, 2, 4))
+    b, c, f = moments[1], moments[2], moments[3]
+    minors = second * third - f * f, c * f - b * third, b * f - c * second
+    whole = first * minors[0] + b * minors[1] + c * minors[2]
+    return np.asarray((minors[0] * sums[0] + minors[1] * sums[1] + minors[2] * sums[2]) / whole)
