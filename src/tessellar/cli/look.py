@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from itertools import chain, count
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +16,13 @@ import click
 from tessellar.cli.main import DONE, ROWS_FAILED, Globals
 from tessellar.cli.output import print_json
 from tessellar.errors import InputError, MissingInput, ProductError, StoreError, Unrecognised
+from tessellar.machine import cores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# From so many files on, a process of its own to draw some of them is worth its start.
+_FILES_A_WORKER = 4
 
 
 @click.command("look")
@@ -40,22 +48,22 @@ def command(settings: Globals, what: tuple[str, ...], sector: int | None, kind: 
             raise InputError(f"{path}: is a folder; name files in it")
         files += [path] if path.exists() else _fetched(settings, each, sector, kind)
     pictures: dict[Path, Path] = {}
-    failed = 0
     for file in files:
-        try:
-            picture = _picture_path(file, out, several=len(files) > 1, taken=set(pictures))
-            pictures[_draw(file, picture)] = file
-        except ProductError as error:
-            if len(files) == 1:
-                raise
-            failed += 1
-            click.echo(f"tessellar: {error}", err=True)
+        pictures[_picture_path(file, out, several=len(files) > 1, taken=set(pictures))] = file
+    drawn: list[Path] = []
+    for ended in _drawn(pictures):
+        if isinstance(ended, Path):
+            drawn.append(ended)
+        elif len(files) == 1:
+            raise ended
+        else:
+            click.echo(f"tessellar: {ended}", err=True)
     if settings.json:
-        print_json([str(picture.absolute()) for picture in pictures])
+        print_json([str(picture.absolute()) for picture in drawn])
     else:
-        for picture in pictures:
+        for picture in drawn:
             click.echo(str(picture))
-    return ROWS_FAILED if failed else DONE
+    return DONE if len(drawn) == len(files) else ROWS_FAILED
 
 
 def _fetched(settings: Globals, what: str, sector: int | None, kind: str) -> list[Path]:
@@ -89,6 +97,32 @@ def _named(name: str, out: Path | None, several: bool) -> Path:
     if out.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise InputError(f"{out}: a picture ends in .png, .pdf or .svg; or name a folder that exists")
     return out
+
+
+def _drawn(pictures: Mapping[Path, Path]) -> Iterator[Path | ProductError]:
+    """Draw each picture of its file; the picture, or why there is none. Of many, several at a time."""
+    workers = min(cores(), len(pictures) // _FILES_A_WORKER)
+    if workers < 2:
+        yield from map(_try_to_draw, pictures.values(), pictures)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts) as pool:
+        try:
+            yield from pool.map(_try_to_draw, pictures.values(), pictures)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the parent, which stops its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _try_to_draw(file: Path, picture: Path) -> Path | ProductError:
+    try:
+        return _draw(file, picture)
+    except ProductError as error:
+        return error
 
 
 def _draw(file: Path, picture: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from tessellar.errors import InputError, NoPermission, NoSpace, StoreError
+from tessellar.machine import cores
 from tessellar.photometry.status import STATUS
 from tessellar.progress import Event, Listener, ignore
 from tessellar.survey.folder import SurveyFolder
@@ -120,7 +120,7 @@ def run(
         work.take_up(again=again)
         if work.waiting:
             if scheduler is None:
-                workers = workers or min(_cores(), _fitting(ledger, memory))
+                workers = workers or min(cores(), _fitting(ledger, memory))
                 work.share = memory or machine_memory() * 9 // 10 // min(workers, len(work.waiting))
                 work.notice_shortage()
             _work_through(work, lambda: _executor(workers, work.share, scheduler, len(work.waiting)))
@@ -135,18 +135,13 @@ def _executor(workers: int | None, memory: int | None, scheduler: str | None, ta
         from tessellar.survey.cluster import Cluster
 
         return Cluster(scheduler)
-    return Processes(min(workers or _cores(), tasks), memory)
+    return Processes(min(workers or cores(), tasks), memory)
 
 
 def _fitting(ledger: Ledger, memory: int | None) -> int:
     """How many workers have the memory that a plan needs, where this machine's is shared among them."""
     need = ledger.setting("need")
-    return _cores() if memory is not None or not need else max(machine_memory() * 9 // 10 // need, 1)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores() if memory is not None or not need else max(machine_memory() * 9 // 10 // need, 1)
 
 
 def _work_through(work: _Run, make: Callable[[], Executor]) -> None:

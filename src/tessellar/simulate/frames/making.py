@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tessellar.errors import InputError, NoPermission
+from tessellar.machine import cores
 from tessellar.mission.ccd import FIRST_COLUMN, FIRST_ROW, LAST_COLUMN, LAST_ROW, ccd_plane
 from tessellar.mission.sectors import get_sector
 from tessellar.pixels.response import MissionPRF
@@ -191,7 +192,7 @@ def _canvas(window: Window) -> Canvas:
 
 
 def _threads(workers: int | None) -> int:
-    return workers if workers else min(os.cpu_count() or 1, _MOST_THREADS)
+    return workers if workers else min(cores(), _MOST_THREADS)
 
 
 def _prepare(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
