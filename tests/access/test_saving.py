@@ -113,7 +113,7 @@ def test_a_killed_process_leaves_nothing_double_and_nothing_out(archive, tmp_pat
         before = len(archive.asked)
         command = [sys.executable, "-c", _SAVE, str(path), archive.url]
         child = subprocess.Popen(command, env={**os.environ, "TESSELLAR_STRIP_ROWS": "60"})
-        while child.poll() is None and len(archive.asked) < before + 13:
+        while child.poll() is None and len(archive.asked) < before + 10:
             time.sleep(0.01)
         if child.poll() is None:
             child.kill()
