@@ -159,7 +159,7 @@ def _measure_some(
     bits |= np.where(np.isfinite(sky), np.uint8(0), np.uint8(PixelQuality.MISSING_BACKGROUND))
     bits |= _jumps(scene, star, rows, cols, part.stop - part.start)
     columns["PIXEL_QUALITY"][part] = bits
-    more["edge_flux"][part] = _on_border(scene, star, rows, cols, len(size))
+    more["edge_flux"][part] = on_border(scene, star, rows, cols, len(size))
     if scene.good.any():
         level = peak + sky / np.maximum(size, 1)
         more["saturated"][part] = (level[:, scene.good] >= SATURATED).mean(axis=1)
@@ -169,7 +169,7 @@ def _sum(arrays: tuple[Any, ...], out: Float, first: int, last: int) -> None:
     compiled("mask_sums")(*arrays, first, last, out)
 
 
-def _on_border(
+def on_border(
     scene: BandSky, star: NDArray[np.int64], rows: NDArray[np.int64], cols: NDArray[np.int64], count: int
 ) -> NDArray[np.float64]:
     """Mean light of each mask's pixels in the outermost rows and columns of the frames, e-/s."""

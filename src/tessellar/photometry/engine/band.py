@@ -36,7 +36,7 @@ class BandCurves:
         ``column``, ``row``, the metrics that a whole band has cheaply, by the names of `METRICS`, and
         ``prior_weight`` of fits.
     apertures : Apertures or None
-        Of method ``aperture``: the masks, one a star in this order.
+        The masks, one a star in this order; of ``linpsf``, the pixels with a hundredth of the star's light or more.
     """
 
     tic: NDArray[np.int64]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.photometry.apertures.optimal import Apertures
+from tessellar.photometry.engine.apertures import on_border
 from tessellar.photometry.engine.band import BandCurves
 from tessellar.photometry.engine.bulk import bulk_metrics
 from tessellar.photometry.engine.grouping import Group, group_frames
@@ -21,8 +23,9 @@ from tessellar.photometry.engine.mending import Gaps, mend
 from tessellar.photometry.engine.solving import flux_errors, solve
 from tessellar.photometry.engine.system import Stars, System, build_system
 from tessellar.photometry.engine.workers import Workers, parts
-from tessellar.photometry.fitting.fitresult import LITTLE_LIGHT, MUCH_PRIOR
+from tessellar.photometry.fitting.fitresult import LITTLE_LIGHT, MASK_SHARE, MUCH_PRIOR
 from tessellar.photometry.fitting.starfit import CORE
+from tessellar.photometry.merit.sanity import EDGE_FRACTION
 from tessellar.photometry.status import STATUS, PixelQuality
 from tessellar.pixels.movement import mapped
 from tessellar.pixels.places import nearest_pixel
@@ -171,7 +174,7 @@ def _curves(
 ) -> BandCurves:
     stars, field = scene.stars, scene.field
     saturated = _is_saturated(scene)
-    area, contamination, inside = _shape_of(scene, weights)
+    area, contamination, inside, masks = _shape_of(scene, weights)
     for values in (made.flux, made.error):
         values[saturated] = np.nan
     made.bits[:, ~scene.window.exposed] |= _NOTHING
@@ -190,6 +193,7 @@ def _curves(
     prior = system.prior_weight[wanted] if system is not None else np.full(len(wanted), np.nan)
     dark = ~system.free[wanted] if system is not None else np.zeros(len(wanted), dtype=bool)
     table |= {"prior_weight": prior, "contamination": contamination}
+    table |= {"mask_size": masks.size, "edge_flux": _edge_flux(scene, masks)}
     table["error_scale"] = np.full(len(wanted), scene.noise.scale)
     table |= bulk_metrics(
         field.time - field.timecorr, field.cadenceno, field.cadence, scene.good, made.flux, made.error, workers.each
@@ -201,6 +205,9 @@ def _curves(
         table[name] = place[scene.wanted] + (np.median(shift[:, scene.good], axis=1) if scene.good.any() else 0.0)
     doubts = {
         "neighbours too near to be told apart: the flux is in part that of the catalogue": prior > MUCH_PRIOR,
+        "part of the flux is on the border of the frames: light is lost there": (
+            table["edge_flux"] > EDGE_FRACTION * table["mean_flux"]
+        ),
         "little of the star's light falls on usable pixels": inside < LITTLE_LIGHT,
     }
     status, reasons = judge(table, doubts)
@@ -209,7 +216,13 @@ def _curves(
     reasons[saturated] = "saturated: measure it with an aperture or its halo"
     table |= {"status": status, "reasons": reasons}
     tic = stars.tic[scene.wanted]
-    return BandCurves(tic=tic, columns=MappingProxyType(columns), table=MappingProxyType(table))
+    return BandCurves(tic=tic, columns=MappingProxyType(columns), table=MappingProxyType(table), apertures=masks)
+
+
+def _edge_flux(scene: BandSky, masks: Apertures) -> Array:
+    """Mean light of each mask's pixels on the border of the frames, e-/s."""
+    star, up, right = np.nonzero(masks.masks)
+    return on_border(scene, star, masks.bottom[star] + up, masks.left[star] + right, len(masks))
 
 
 def _is_saturated(scene: BandSky) -> NDArray[np.bool_]:
@@ -224,8 +237,11 @@ def _is_saturated(scene: BandSky) -> NDArray[np.bool_]:
     return np.asarray(cKDTree(full).query(places)[0] < CORE)
 
 
-def _shape_of(scene: BandSky, weights: Float) -> tuple[Array, Array, Array]:
-    """Of the wanted stars: noise-equivalent area, share of others' light under the response, share on used pixels."""
+def _shape_of(scene: BandSky, weights: Float) -> tuple[Array, Array, Array, Apertures]:
+    """Of the wanted stars: noise-equivalent area, share of others' light under the response, share on used pixels.
+
+    And the pixels that a light curve names as its mask: those with a hundredth of the star's light, or more.
+    """
     response = scene.response(int(scene.field.segments[len(scene.field.segments) // 2]))
     model = np.zeros(scene.window.shape)
     for part in parts(len(scene.stars), _CHUNK):
@@ -234,7 +250,10 @@ def _shape_of(scene: BandSky, weights: Float) -> tuple[Array, Array, Array]:
     reach, side = response.reach, 2 * response.reach + 1
     padded = np.pad(model, side)
     counted = np.pad((weights > 0).astype(np.float32), side)
-    area, others, inside = (np.empty(len(scene.wanted)) for _ in range(3))
+    there = np.pad(np.ones(scene.window.shape, dtype=bool), side)
+    area, others, inside, held, pure = (np.empty(len(scene.wanted)) for _ in range(5))
+    masks = np.empty((len(scene.wanted), side, side), dtype=bool)
+    corners = np.empty((2, len(scene.wanted)), dtype=np.int64)
     for part in parts(len(scene.wanted), _CHUNK):
         chosen = scene.wanted[part]
         column, row = scene.stars.column[chosen], scene.stars.row[chosen]
@@ -248,4 +267,10 @@ def _shape_of(scene: BandSky, weights: Float) -> tuple[Array, Array, Array]:
         area[part] = boxes.sum(axis=(1, 2)) ** 2 / squares
         others[part] = np.divide(np.maximum(total - own, 0.0), total, out=np.full(len(own), np.nan), where=total > 0)
         inside[part] = (boxes * counted[lines, places]).sum(axis=(1, 2))
-    return area, others, inside
+        lit = boxes * there[lines, places]
+        masks[part] = mask = lit >= MASK_SHARE * np.maximum(lit.sum(axis=(1, 2)), 1e-12)[:, None, None]
+        corners[:, part] = bottom + scene.window.corner[1], left + scene.window.corner[0]
+        held[part], light = (lit * mask).sum(axis=(1, 2)), (padded[lines, places] * mask).sum(axis=(1, 2))
+        mine = np.maximum(np.nan_to_num(scene.flux[chosen]), 0.0) * held[part]
+        pure[part] = np.divide(mine, light, out=np.full(len(own), np.nan), where=light > 0)
+    return area, others, inside, Apertures(masks, corners[0], corners[1], held, np.clip(pure, 0.0, 1.0))

@@ -184,7 +184,7 @@ def _cards(
         "PSFPRIOR": (round(prior_weight, 6), "share of the flux that is the prior's word"),
         "PSFOFFS": (fit.offset, "a constant background was fitted in each cadence"),
         "PSFNSAT": (int(fit.saturated.sum()), "[pixel] left out as saturated or next to it"),
-        "ERRSCALE": (round(error_scale(stamp), 6), "pixel errors were multiplied by this"),
+        "ERRSCALE": (round(error_scale(stamp), 6), "errors of the input were multiplied by this"),
     }
     if np.isfinite(contamination):
         cards["PSF_CONT"] = (round(contamination, 6), "share of others' light under the response")
