@@ -257,20 +257,20 @@ def _shape_of(scene: BandSky, weights: Float) -> tuple[Array, Array, Array, Aper
     for part in parts(len(scene.wanted), _CHUNK):
         chosen = scene.wanted[part]
         column, row = scene.stars.column[chosen], scene.stars.row[chosen]
-        boxes = response.boxes(column, row)[:, 0].astype(np.float64)
         bottom, left = box_corners(column, row, scene.window.corner, reach)
         lines = bottom[:, None, None] + side + np.arange(side)[:, None]
         places = left[:, None, None] + side + np.arange(side)[None, :]
+        # Light beside the frames is in no pixel.
+        boxes = response.boxes(column, row)[:, 0].astype(np.float64) * there[lines, places]
         squares = (boxes**2).sum(axis=(1, 2))
         own = np.maximum(np.nan_to_num(scene.flux[chosen]), 0.0) * squares
         total = (boxes * padded[lines, places]).sum(axis=(1, 2))
         area[part] = boxes.sum(axis=(1, 2)) ** 2 / squares
         others[part] = np.divide(np.maximum(total - own, 0.0), total, out=np.full(len(own), np.nan), where=total > 0)
         inside[part] = (boxes * counted[lines, places]).sum(axis=(1, 2))
-        lit = boxes * there[lines, places]
-        masks[part] = mask = lit >= MASK_SHARE * np.maximum(lit.sum(axis=(1, 2)), 1e-12)[:, None, None]
+        masks[part] = mask = boxes >= MASK_SHARE * np.maximum(boxes.sum(axis=(1, 2)), 1e-12)[:, None, None]
         corners[:, part] = bottom + scene.window.corner[1], left + scene.window.corner[0]
-        held[part], light = (lit * mask).sum(axis=(1, 2)), (padded[lines, places] * mask).sum(axis=(1, 2))
+        held[part], light = (boxes * mask).sum(axis=(1, 2)), (padded[lines, places] * mask).sum(axis=(1, 2))
         mine = np.maximum(np.nan_to_num(scene.flux[chosen]), 0.0) * held[part]
         pure[part] = np.divide(mine, light, out=np.full(len(own), np.nan), where=light > 0)
     return area, others, inside, Apertures(masks, corners[0], corners[1], held, np.clip(pure, 0.0, 1.0))
