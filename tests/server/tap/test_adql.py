@@ -50,17 +50,24 @@ def rows(client: httpx.Client, query: str, **more: str) -> list[list[object]]:
         ("SELECT obs_id INTO x FROM ivoa.obscore", "INTO is not part of ADQL"),
         ("SELECT CASE WHEN 1=1 THEN 1 END FROM ivoa.obscore", "is not part of ADQL"),
         ("SELECT ROW_NUMBER() OVER (ORDER BY obs_id) FROM ivoa.obscore", "is not part of ADQL"),
-        ("SELECT obs_id FORM ivoa.obscore", "line 1, column"),
+        ("SELECT obs_id FORM ivoa.obscore", "line 1, column 20, at 'ivoa': expected FROM in place of FORM"),
+        ("SELECT obs_id\nFROM obscore WHERE s_ra = = 2", "line 2, column 27, at '=': expected a value or a column"),
+        ("SELECT obs_id FROM obscore ORDER s_ra", "line 1, column 34, at 's_ra': expected BY after ORDER"),
+        ("SELECT obs_id FROM obscore WHERE s_ra BETWEEN 1 OR 2", "column 49, at 'OR': expected two values with AND"),
+        ("SELECT obs_id FROM obscore WHERE s_ra > 2 3", "expected an operator, a comma, GROUP BY, HAVING, ORDER BY"),
+        ("SELECT obs_id FROM obscore)", "column 27, at ')': expected an operator, a comma, WHERE, GROUP BY"),
+        ("SELECT COUNT(*) obs_id x FROM obscore", "expected an operator, a comma, or FROM"),
+        ("OBSERVATIONS, PLEASE", "expected SELECT at the beginning"),
         ("SELECT obs_id FROM ivoa.obscore WHERE", "something is missing after it"),
         ("SELECT obs_id, FROM ivoa.obscore", "where something should follow the comma"),
         ("SELECT FROM ivoa.obscore", "names no columns"),
-        ("SELECT (obs_id FROM ivoa.obscore", "Expecting )"),
+        ("SELECT (obs_id FROM ivoa.obscore", "column 16, at 'FROM': expected )"),
         ("SELECT 'obs_id FROM ivoa.obscore", "quote left open"),
         ("SELECT s_rra FROM ivoa.obscore", "did you mean s_ra"),
         ("SELECT obs_id FROM ivoa.obscor", "did you mean ivoa.obscore"),
         ("SELECT obs_id FROM ivoa.obscore a, dbo.obspointing b", "write table.column"),
         ("SELECT MOD(1) FROM ivoa.obscore", "MOD takes 2 arguments, not 1"),
-        ("SELECT TOP many obs_id FROM ivoa.obscore", "line 1, column"),
+        ("SELECT TOP many obs_id FROM ivoa.obscore", "at 'many': expected a whole number after TOP"),
         ("SELECT CAST(obs_id AS BLOB) FROM ivoa.obscore", "CAST to"),
         (
             "SELECT 1 FROM ivoa.obscore WHERE 1=CONTAINS(POINT(s_ra, s_dec), POLYGON(1, 2, 3, 4))",
@@ -71,6 +78,8 @@ def rows(client: httpx.Client, query: str, **more: str) -> list[list[object]]:
             "cross each other",
         ),
         ("SELECT 1 FROM ivoa.obscore WHERE 1=CONTAINS(POINT(s_ra, s_dec), CIRCLE(1, 95, 1))", "not on the sky"),
+        ("SELECT 1 FROM ivoa.obscore WHERE 1=CONTAINS(POINT(s_ra, s_dec), CIRCLE(1, 2, 181))", "from 0 to 180"),
+        ("SELECT 1 FROM ivoa.obscore WHERE 1=CONTAINS(POINT(s_ra, s_dec), CIRCLE(1, 2, 1e400))", "finite"),
         ("SELECT 1 FROM ivoa.obscore WHERE 1=CONTAINS(POINT(s_ra, s_dec), POINT(1, 2))", "a point holds nothing"),
         (
             "SELECT 1 FROM ivoa.obscore WHERE 1=CONTAINS(POINT('FOO', s_ra, s_dec), CIRCLE(1, 2, 3))",
@@ -149,6 +158,31 @@ def test_what_is_no_question_is_refused_in_one_line(client: httpx.Client, query:
 def test_questions_are_answered(client: httpx.Client, query: str, answer: object) -> None:
     ((value, *_), *_) = rows(client, query)
     assert value == (pytest.approx(answer) if isinstance(answer, float) else answer)
+
+
+@pytest.mark.parametrize("degrees", [10, 60])
+def test_a_polygon_about_more_than_half_the_sky_is_the_other_side(client: httpx.Client, degrees: int) -> None:
+    """Its corners lie on a parallel of the south: whichever way they run, what is inside lies about the pole."""
+    south = ", ".join(f"{ra}, {-degrees}" for ra in range(0, 360, 10))
+    turned = ", ".join(f"{ra}, {-degrees}" for ra in range(350, -10, -10))
+    answers = []
+    for corners in (south, turned):
+        polygon = f"POLYGON('ICRS', {corners})"
+        inside = f"1=CONTAINS(POINT('ICRS', s_ra, s_dec), {polygon})"
+        ((area,),) = rows(client, f"SELECT TOP 1 AREA({polygon}) FROM obscore")
+        ((within,),) = rows(client, f"SELECT COUNT(*) FROM obscore WHERE {inside}")
+        ((beyond,),) = rows(client, f"SELECT COUNT(*) FROM obscore WHERE NOT ({inside})")
+        answers.append((area, within, beyond))
+    (first, second) = answers
+    assert first == pytest.approx(second)
+    assert first[0] == pytest.approx(20626.48 * (1 - np.sin(np.radians(degrees))), rel=0.02)
+    ((south_of_it,),) = rows(client, f"SELECT COUNT(*) FROM obscore WHERE s_dec < {-degrees}")
+    assert first[1:] == (south_of_it, 8 - south_of_it)
+    # A circle says by its radius that it is larger than half the sky.
+    most = "1=CONTAINS(POINT('ICRS', s_ra, s_dec), CIRCLE('ICRS', 0, 90, 130))"
+    assert rows(client, f"SELECT COUNT(*) FROM obscore WHERE {most}") == rows(
+        client, "SELECT COUNT(*) FROM obscore WHERE s_dec >= -40"
+    )
 
 
 def test_the_tables_of_caom_belong_together(client: httpx.Client) -> None:

@@ -8,6 +8,7 @@ the functions that `add_functions` gives to a connection.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -245,6 +246,8 @@ class Geometry:
             wanted = {"CIRCLE": "ra, dec, radius", "BOX": "ra, dec, width, height"}.get(name, "three or more corners")
             raise QueryError(f"{_shown(node)}: {name} takes {wanted}, in degrees")
         numbers = [_number(argument) for argument in flat]
+        if any(number is not None and not math.isfinite(number) for number in numbers):
+            raise QueryError(f"{_shown(node)}: its numbers are to be finite")
         if all(number is not None for number in numbers):
             return _fixed(_parsed(f"{name} {system or 'ICRS'} {' '.join(map(repr, numbers))}", node))
         if system not in _ICRS:

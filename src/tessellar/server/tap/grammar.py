@@ -17,6 +17,7 @@ from sqlglot.dialects.tsql import TSQL
 from sqlglot.errors import ParseError, SqlglotError
 
 from tessellar.errors import QueryError
+from tessellar.server.tap.complaints import told
 
 #: Characters; a longer question is not read.
 LONGEST = 256 * 1024
@@ -86,11 +87,12 @@ def read(text: str) -> exp.Query:
         raise QueryError(f"a query of {len(text):,} characters: at most {LONGEST:,} are read; upload a table instead")
     if not text.strip():
         raise QueryError("an empty query: write SELECT … FROM …")
-    _no_hanging_comma(text)
+    tokens = _tokens(text)
+    _no_hanging_comma(tokens)
     try:
         trees = [tree for tree in sqlglot.parse(text, dialect=Adql) if tree is not None]
     except ParseError as error:
-        raise QueryError(_told(error, text)) from error
+        raise QueryError(told(error, tokens)) from error
     except RecursionError as error:
         raise QueryError("the query is nested too deeply to be read") from error
     except SqlglotError as error:
@@ -105,15 +107,19 @@ def read(text: str) -> exp.Query:
     return tree
 
 
-def _no_hanging_comma(text: str) -> None:
-    """Refuse ``SELECT a, FROM t``, which sqlglot would read."""
+def _tokens(text: str) -> list[Any]:
     try:
-        tokens = Adql().tokenize(text)
+        return list(Adql().tokenize(text))
     except SqlglotError as error:
         raise QueryError(f"the query cannot be read: {_plain(error)} (is a quote left open?)") from error
+
+
+def _no_hanging_comma(tokens: list[Any]) -> None:
+    """Refuse ``SELECT a, FROM t``, which sqlglot would read."""
     for first, second in pairwise(tokens):
         if first.text == "," and second.text.upper() in ("FROM", ")") and second.token_type.name in ("FROM", "R_PAREN"):
-            raise QueryError(f"the query cannot be read at line {second.line}, column {second.col}: "
+            column = second.col - len(second.text) + 1
+            raise QueryError(f"the query cannot be read at line {second.line}, column {column}: "
                              f"found {second.text!r}, where something should follow the comma")  # fmt: skip
 
 
@@ -195,15 +201,3 @@ def _shown(node: exp.Expr | None) -> str:
 
 def _plain(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
-
-
-def _told(error: ParseError, text: str) -> str:
-    """Say where reading failed and what stood there."""
-    first = error.errors[0] if error.errors else {}
-    what = " ".join(str(first.get("description") or error).split()).rstrip(".")
-    if what.startswith("Required keyword"):
-        what = "something is missing after it"
-    line, column = first.get("line"), first.get("col")
-    found = str(first.get("highlight") or "").strip()
-    place = f" at line {line}, column {column}" if line else ""
-    return f"the query cannot be read{place}{f', at {found!r}' if found else ''}: {what}"
