@@ -129,7 +129,7 @@ def test_batches_that_take_too_long_are_halved_until_they_do_not():
     with running(SlowProducts()) as server:
         table = MastArchive(server.url, SETTINGS).products(observations(137))
     assert sorted(int(obsid) for obsid in table["obsID"]) == list(range(137))
-    assert server.asked[:4] == [100, 50, 25, 12]
+    assert server.asked[:4] == [137, 68, 34, 17]
     assert max(server.asked[4:]) <= 10
 
 

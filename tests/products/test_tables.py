@@ -29,3 +29,17 @@ def test_few_columns_are_all_shown():
     assert "dataURI" in str(table)
     assert str(ProductTable()) == repr(ProductTable()) == "ProductTable of 0 rows"
     assert "0 rows" in ProductTable()._repr_html_()
+
+
+def test_columns_that_may_be_spent_are_let_go_and_make_the_same_table():
+    def columns() -> dict[str, list[object]]:
+        return {"dataURI": ["mast:TESS/product/a", None], "size": [1, "x"], "novelty": ["p", "q"]}
+
+    kept, spent = columns(), columns()
+    table, same = ProductTable.from_columns(kept), ProductTable.from_columns(spent, spend=True)
+    assert kept == columns()
+    assert spent == {}
+    assert table.colnames == same.colnames
+    assert list(table.rows()) == list(same.rows())
+    assert table.meta == same.meta
+    assert table.meta["unreadable"] == {"size": 1}

@@ -40,9 +40,8 @@ T = TypeVar("T")
 MAST_URL = "https://mast.stsci.edu"
 _TIC_COLUMNS = "ID,ra,dec,pmRA,pmDEC,Tmag,Teff,GAIA,TWOMASS,HIP,objType,disposition"
 
-# One request for the products of this many observations; MAST joins slowly beyond.
-_PRODUCTS_AT_A_TIME = 100
-_STARS_AT_A_TIME = 500
+# One request for what belongs to so many ids, as astroquery's (0.4.12); fewer where MAST does not manage them in time.
+_AT_A_TIME = 500
 # An archive that answers within so many seconds is asked for twice as much, up to this many times.
 _AT_ONCE, _LARGER = 1.0, 8
 
@@ -118,7 +117,6 @@ class MastArchive:
         pages = run(
             self._in_batches(
                 list(parents),
-                _PRODUCTS_AT_A_TIME,
                 "list files",
                 lambda batch: ("Mast.Caom.Products", {"obsid": ",".join(batch)}),
                 _by_columns,
@@ -126,8 +124,10 @@ class MastArchive:
             )
         )
         files = without_repeats(stacked(pages), "dataURI")
+        pages.clear()
         count = len(files.get("dataURI", ()))
-        table = ProductTable.from_columns(joined_products(files, parents) if count else {}, count=count)
+        files = joined_products(files, parents) if count else {}
+        table = ProductTable.from_columns(files, count=count, spend=True)
         self._sign(table)
         return table
 
@@ -191,11 +191,7 @@ class MastArchive:
         self, ids: Sequence[int], *, columns: str = "*", listener: Listener = ignore
     ) -> list[dict[str, Any]]:
         """Return the rows of the TESS Input Catalog with these ids, some hundreds at a time."""
-        pages = run(
-            self._in_batches(
-                ids, _STARS_AT_A_TIME, "list stars", lambda batch: (ROWS, of_ids(batch, columns)), list, listener
-            )
-        )
+        pages = run(self._in_batches(ids, "list stars", lambda batch: (ROWS, of_ids(batch, columns)), list, listener))
         return _once([row for page in pages for row in page])
 
     def stars_on(
@@ -224,7 +220,6 @@ class MastArchive:
     async def _in_batches(
         self,
         ids: Sequence[Any],
-        size: int,
         task: str,
         question: Callable[[Sequence[Any]], tuple[str, Mapping[str, Any]]],
         taken: Callable[[Page], T],
@@ -235,7 +230,7 @@ class MastArchive:
         As long as it answers at once, batches grow. Of each page is kept what `taken` makes of it.
         """
         found: list[T] = []
-        done, most = 0, size * _LARGER
+        done, size, most = 0, _AT_A_TIME, _AT_A_TIME * _LARGER
         async with Transport(self._settings) as transport:
             portal = Portal(self.name, transport, self._settings)
             while done < len(ids):

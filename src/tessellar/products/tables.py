@@ -139,7 +139,12 @@ class ArchiveTable(Table):  # type: ignore[misc]
 
     @classmethod
     def from_columns(
-        cls, values: Mapping[str, Sequence[Any]], columns: Iterable[str] | None = None, count: int | None = None
+        cls,
+        values: Mapping[str, Sequence[Any]],
+        columns: Iterable[str] | None = None,
+        count: int | None = None,
+        *,
+        spend: bool = False,
     ) -> Self:
         """Build the table from values by their columns; everything else as `from_rows` does.
 
@@ -151,6 +156,8 @@ class ArchiveTable(Table):  # type: ignore[misc]
             The columns to have.
         count : int, optional
             How many rows there are; needed where there may be no column.
+        spend : bool
+            Take each column out of `values`, a dictionary, as it is built, so that a long table is not held twice.
         """
         count = len(next(iter(values.values()), ())) if count is None else count
         if columns is None:
@@ -162,7 +169,8 @@ class ArchiveTable(Table):  # type: ignore[misc]
         found = []
         for name in names:
             info = cls.known_columns.get(name, ColumnInfo(str, None, ""))
-            column, failed = _column(values.get(name) or [None] * count, info)
+            given = values.pop(name, None) if spend and isinstance(values, dict) else values.get(name)
+            column, failed = _column(given or [None] * count, info)
             found.append(column)
             if failed:
                 unreadable[name] = failed
