@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,13 @@ from astropy.io import fits
 
 from tessellar.errors import InputError
 from tessellar.photometry import STATUS, FieldScene, Settings, WeightMap, measure, measure_in
+from tessellar.photometry.completing import ADDED, completed
+from tessellar.photometry.merit.metrics import METRICS
 from tessellar.photometry.output import images_of, record_of, table_cards
 from tessellar.photometry.result import Result
 from tessellar.photometry.stampimages import StampImages
 from tessellar.products import LightCurveStore, export_fits, export_parquet, read_light_curve
+from tessellar.products.lightcurveexport import ToldStar
 from tessellar.products.lightcurvelayout import STATUS_NAMES
 from tests.photometry.fieldsky import small_field
 
@@ -92,6 +96,29 @@ def test_a_file_of_a_star_without_a_record_says_what_the_table_knows(results, tm
     assert lc.provenance.settings["aperture"] == results[1].settings.as_record()["aperture"]
 
 
+def test_what_follows_from_a_light_curve_is_added_when_it_is_exported(results):
+    result = results[1]
+    known = {name: value for name, value in result.metrics.items() if name not in ADDED}
+    told = ToldStar(method="aperture", cadence=600.0, row=known, columns=result.columns, headers={}, settings={})
+    made = completed(told)
+    for name in ADDED:
+        value = result.metrics[name]
+        assert (METRICS[name].keyword in made.headers) == np.isfinite(value)
+        if np.isfinite(value):
+            assert made.headers[METRICS[name].keyword][0] == pytest.approx(value)
+    assert made.settings == result.settings.as_record()
+    assert made.headers["ZEROPNT"][0] == result.settings.zero_point
+    for name, values in result.extra.items():
+        np.testing.assert_allclose(made.columns[name], values)
+    lost = {name: values * np.nan for name, values in result.extra.items()}
+    unknown = replace(told, row={**known, "crowdsap": np.nan}, columns={**result.columns, **lost})
+    assert set(completed(unknown).columns) == set(result.columns)
+    there = completed(replace(told, row={**result.metrics, "cdpp_1_0": 5.0}))
+    assert "CDPP1_0" not in there.headers, "what the store has is its own"
+    other = replace(told, method="halo")
+    assert completed(other) is other
+
+
 def test_images_cut_for_many_stars_are_those_of_each_stamp(results):
     field = small_field().field
     made = StampImages(field)
@@ -127,8 +154,6 @@ def test_stars_without_a_light_curve_are_left_out_or_told(results, tmp_path: Pat
 
 
 def test_weight_maps_are_written_as_tasoc_has_them(results, tmp_path: Path):
-    from dataclasses import replace
-
     rows, cols = results[0].stamp.shape
     number = results[0].columns["CADENCENO"]
     maps = tuple(
