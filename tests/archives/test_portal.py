@@ -133,6 +133,18 @@ def test_batches_that_take_too_long_are_halved_until_they_do_not():
     assert max(server.asked[4:]) <= 10
 
 
+def test_what_finds_nothing_is_an_empty_table_and_has_no_files():
+    with running() as server:
+        server.plan[INVOKE] = [Misbehaviour(status=200, body=json.dumps(page(1, 0, 0)).encode())]
+        archive = MastArchive(server.url, SETTINGS)
+        nothing = archive.search(Criteria(sector=1))
+        files = archive.products(nothing)
+        assert len(server.forms) == 1  # nobody is asked for the files of nothing
+    assert (len(nothing), len(files)) == (0, 0)
+    assert {"obs_id", "target_name", "s_ra"} <= set(nothing.colnames)
+    assert {"dataURI", "kind", "author", "size"} <= set(files.colnames)
+
+
 def test_one_observation_that_takes_too_long_is_told():
     with running() as server:
         server.plan[INVOKE] = [Misbehaviour(status=504)] * 99
