@@ -167,7 +167,7 @@ def _facts(ax: Axes, field: PreparedField) -> None:
     lines = [("Stars", "no catalogue" if field.stars is None else f"{len(field.stars)}, brightest {_STARS} circled")]
     lines.append(("Pixel response", str(field.provenance.settings.get("response", "none"))))
     offset = np.hypot(*field.pointing.offset)
-    lines.append(("Stars off the header's places", f"{offset:.3f} pixel"))
+    lines.append(("Stars off the header", f"{offset:.3f} pixel"))
     lines.append(("Frames not usable", f"{int((~field.background.usable).sum())}; missing {len(field.missing)}"))
     y = 0.98
     for head, text in lines:
@@ -183,6 +183,8 @@ def _facts(ax: Axes, field: PreparedField) -> None:
         wrapped = _wrapped(words)
         ax.text(0.0, y, wrapped, transform=ax.transAxes, fontsize=7, color=color, va="top", linespacing=1.2)
         y -= 0.045 * (wrapped.count("\n") + 1)
+    for each in ax.texts:
+        each.set_in_layout(False)  # words must not take the room of pictures
 
 
 def _line(ax: Axes, y: float, head: str, text: str) -> float:
