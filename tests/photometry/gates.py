@@ -208,12 +208,12 @@ def isolated(
     truth: FrameTruth, stars: NDArray[np.int64], radius: float = 6.0, share: float = 0.01
 ) -> NDArray[np.bool_]:
     """Whether stars stand alone: other stars within `radius` px have together less than `share` of their light."""
-    alone = np.zeros(len(stars), dtype=bool)
-    for number, star in enumerate(stars):
-        away = np.hypot(*(truth.stars[name] - truth.stars[name][star] for name in ("column", "row")))
-        near = (away < radius) & (away > 0)
-        alone[number] = truth.flux[near].sum() < share * truth.flux[star]
-    return alone
+    from scipy.spatial import cKDTree
+
+    places = np.column_stack([truth.stars["column"], truth.stars["row"]])
+    near = cKDTree(places).query_ball_point(places[stars], radius)
+    others = np.array([truth.flux[about].sum() for about in near]) - truth.flux[stars]
+    return np.asarray(others < share * truth.flux[stars], dtype=bool)
 
 
 def halo_level() -> float:

@@ -261,7 +261,8 @@ def test_a_star_has_the_light_curve_that_it_has_alone(method: str) -> None:
         alone = measure_in(scene, int(curves.tic[star]), method=method)
         pull = (curves.columns["FLUX"][star] - alone.columns["FLUX"]) / alone.columns["FLUX_ERR"]
         assert np.nanstd(pull) < 0.05
-        assert np.abs(np.nanmean(pull)) < 0.4
+        # A fit in cut boxes takes up less of the light that no catalogue has: see the next test.
+        assert np.abs(np.nanmean(pull)) < (0.3 if method == "linpsf" else 1e-3)
         for name, within in (("FLUX_ERR", 0.005), ("FLUX_BKG", 0.002)):
             ratio = curves.columns[name][star] / alone.columns[name]
             assert np.nanmedian(np.abs(ratio - 1)) < within
@@ -276,6 +277,26 @@ def test_a_star_has_the_light_curve_that_it_has_alone(method: str) -> None:
             names = "mask_size", "crowdsap", "flfrcsap", "rms_hour", "variability", "ptp", "noise_expected", "edge_flux"
             for name in names:
                 assert curves.table[name][star] == pytest.approx(alone.metrics[name], rel=1e-3)
+
+
+def test_what_sets_fits_apart_from_those_of_stars_alone_are_cut_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole boxes: a star's flux is what it is alone, to 0.02 sigma. Cut ones see less of what no catalogue has.
+
+    Neither is nearer to the truth: stars beyond the catalogue and the halos of bright ones are under all of them.
+    """
+    cut, stars = whole().curves["linpsf"], inner(whole(), "linpsf")
+    monkeypatch.setattr("tessellar.photometry.engine.system._REACHES", ((0.0, 7),))
+    uncut = measure_band(small_field().field, (700, 827), methods=["linpsf"], threads=2).curves["linpsf"]
+    scene = FieldScene(small_field().field)
+    for star in stars[::25]:
+        alone = measure_in(scene, int(uncut.tic[star]), method="linpsf")
+        pull = (uncut.columns["FLUX"][star] - alone.columns["FLUX"]) / alone.columns["FLUX_ERR"]
+        assert np.abs(np.nanmean(pull)) < 0.02
+        assert np.nanstd(pull) < 0.01
+    change = cut.columns["FLUX"][stars] - uncut.columns["FLUX"][stars]
+    away = np.abs(np.nanmean(change / uncut.columns["FLUX_ERR"][stars], axis=1))
+    assert np.median(away) < 0.06
+    assert np.quantile(away, 0.99) < 0.35
 
 
 def test_bands_hold_each_star_once_and_as_the_whole_has_it() -> None:
