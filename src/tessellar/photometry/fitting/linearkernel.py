@@ -20,51 +20,55 @@ def frame_solver() -> Any:
 def _solve_frames(images, variances, boxes, bottoms, lefts, shifts, weights, held, centre, wanted, flux, variance):  # type: ignore[no-untyped-def]
     """Draw, add up, solve, frame by frame. Compiled by numba."""
     frames, high, wide = images.shape
-    stars, terms = len(bottoms), len(held)
+    stars, terms, size = len(bottoms), len(held), high * wide
     side = boxes.shape[2]
-    # First and last row and column of each star's light; a constant is everywhere.
-    span = np.zeros((terms, 4), np.int64)
-    for a in range(terms):
-        span[a, 1], span[a, 3] = high, wide
-        if a < stars:
-            span[a, 0], span[a, 1] = max(0, bottoms[a]), max(min(high, bottoms[a] + side), max(0, bottoms[a]))
-            span[a, 2], span[a, 3] = max(0, lefts[a]), max(min(wide, lefts[a] + side), max(0, lefts[a]))
-    light, pulled = np.ones((terms, high, wide)), np.zeros((terms, high, wide))
-    now, data = np.zeros((high, wide)), np.zeros((high, wide))
+    # First and last column of each star's light, and pixels of its rows, one row after the other, in which loops are
+    # long and fast; a constant is everywhere.
+    first, last = np.zeros(terms, np.int64), np.full(terms, size)
+    left, past = np.zeros(terms, np.int64), np.full(terms, wide)
+    planes = np.zeros((stars, 6, size))
+    for a in range(stars):
+        low, above = max(0, bottoms[a]), max(min(high, bottoms[a] + side), max(0, bottoms[a]))
+        left[a], past[a] = max(0, lefts[a]), max(min(wide, lefts[a] + side), max(0, lefts[a]))
+        first[a], last[a] = low * wide, above * wide
+        for term in range(6):
+            for j in range(low, above):
+                for k in range(left[a], past[a]):
+                    planes[a, term, j * wide + k] = boxes[a, term, j - bottoms[a], k - lefts[a]]
+    light, pulled = np.ones((terms, size)), np.zeros((terms, size))
+    now, data = np.zeros(size), np.zeros(size)
     normal, right, unit = np.zeros((terms, terms)), np.zeros(terms), np.zeros(terms)
     for frame in range(frames):
-        for j in range(high):
-            for k in range(wide):
-                known = np.isfinite(images[frame, j, k])
-                now[j, k] = weights[j, k] if known else 0.0
-                data[j, k] = images[frame, j, k] if known else 0.0
+        image, noise = images[frame].reshape(size), variances[frame].reshape(size)
+        weight = weights.reshape(size)
+        for k in range(size):
+            known = np.isfinite(image[k])
+            now[k] = weight[k] if known else 0.0
+            data[k] = image[k] if known else 0.0
         for a in range(terms):
+            start, stop = first[a], last[a]
+            own, heavy = light[a, start:stop], pulled[a, start:stop]
             if a < stars:
                 x, y = shifts[frame, a, 0], shifts[frame, a, 1]
                 xx, xy, yy = x * x, x * y, y * y
-                for j in range(span[a, 0], span[a, 1]):
-                    p = j - bottoms[a]
-                    for k in range(span[a, 2], span[a, 3]):
-                        q = k - lefts[a]
-                        light[a, j, k] = (
-                            boxes[a, 0, p, q]
-                            + x * boxes[a, 1, p, q]
-                            + y * boxes[a, 2, p, q]
-                            + xx * boxes[a, 3, p, q]
-                            + xy * boxes[a, 4, p, q]
-                            + yy * boxes[a, 5, p, q]
-                        )
+                p, px, py = planes[a, 0, start:stop], planes[a, 1, start:stop], planes[a, 2, start:stop]
+                pxx, pxy, pyy = planes[a, 3, start:stop], planes[a, 4, start:stop], planes[a, 5, start:stop]
+                for k in range(len(own)):
+                    own[k] = p[k] + x * px[k] + y * py[k] + xx * pxx[k] + xy * pxy[k] + yy * pyy[k]
+            here, there = now[start:stop], data[start:stop]
             total = 0.0
-            for j in range(span[a, 0], span[a, 1]):
-                for k in range(span[a, 2], span[a, 3]):
-                    pulled[a, j, k] = now[j, k] * light[a, j, k]
-                    total += pulled[a, j, k] * data[j, k]
+            for k in range(len(own)):
+                heavy[k] = here[k] * own[k]
+                total += heavy[k] * there[k]
             right[a] = total + held[a] * centre[a]
             for b in range(a + 1):
                 total = 0.0
-                for j in range(max(span[a, 0], span[b, 0]), min(span[a, 1], span[b, 1])):
-                    for k in range(max(span[a, 2], span[b, 2]), min(span[a, 3], span[b, 3])):
-                        total += pulled[a, j, k] * light[b, j, k]
+                if left[a] < past[b] and left[b] < past[a]:
+                    start, stop = max(first[a], first[b]), min(last[a], last[b])
+                    if start < stop:
+                        mine, other = pulled[a, start:stop], light[b, start:stop]
+                        for k in range(len(mine)):
+                            total += mine[k] * other[k]
                 normal[a, b] = total
             normal[a, a] += held[a]
         # Cholesky, in the lower half.
@@ -110,12 +114,11 @@ def _solve_frames(images, variances, boxes, bottoms, lefts, shifts, weights, hel
             # What each pixel counts for in this flux; `data` is not needed any more.
             data[:] = 0.0
             for a in range(terms):
-                for j in range(span[a, 0], span[a, 1]):
-                    for k in range(span[a, 2], span[a, 3]):
-                        data[j, k] += unit[a] * pulled[a, j, k]
+                much, heavy, there = unit[a], pulled[a, first[a] : last[a]], data[first[a] : last[a]]
+                for k in range(len(heavy)):
+                    there[k] += much * heavy[k]
             total = 0.0
-            for j in range(high):
-                for k in range(wide):
-                    if now[j, k] > 0.0:
-                        total += data[j, k] * data[j, k] * variances[frame, j, k]
+            for k in range(size):
+                if now[k] > 0.0:
+                    total += data[k] * data[k] * noise[k]
             variance[frame, number] = total
