@@ -111,8 +111,9 @@ def _timed_at(keys: Keys) -> tuple[float, float]:
 
 
 def read_window(
-    path: Path, layout: PixelLayout, corner: tuple[int, int], shape: tuple[int, int], out: NDArray[Any]
-) -> None:
+    path: Path, layout: PixelLayout, corner: tuple[int, int], shape: tuple[int, int], out: NDArray[Any],
+    room: bytearray | None = None,
+) -> None:  # fmt: skip
     """Read CCD pixels of one frame into `out`; where the image has none there will be NaN.
 
     Parameters
@@ -125,6 +126,8 @@ def read_window(
         Rows and columns.
     out : array (rows, columns)
         Any floating type.
+    room : bytearray, optional
+        To read into; made larger if need be. With one for many frames, the system need not find memory for each.
     """
     left, bottom = corner[0] - layout.corner[0], corner[1] - layout.corner[1]
     high, wide = layout.shape
@@ -138,16 +141,18 @@ def read_window(
     # The rows of a window lie one after the other: one read, and what is beside the window is dropped.
     begin = first_row * wide + first_column
     count = (end_row - 1) * wide + end_column - begin
+    room = bytearray() if room is None else room
+    room.extend(bytes(max(count * size - len(room), 0)))
     try:
-        with path.open("rb", buffering=0) as stream:
+        with path.open("rb", buffering=0) as stream, memoryview(room)[: count * size] as part:
             stream.seek(layout.offset + begin * size)
-            raw = stream.read(count * size)
+            whole = stream.readinto(part) == count * size
     except FileNotFoundError as error:
         raise MissingInput(f"{path}: gone since the stack was opened") from error
-    if len(raw) < count * size:
+    if not whole:
         raise Corrupt(f"{path}: cut short since the stack was opened; fetch it again")
     rows, columns = end_row - first_row, end_column - first_column
-    flat = np.frombuffer(raw, layout.dtype)
+    flat = np.frombuffer(room, layout.dtype, count)
     view = np.lib.stride_tricks.as_strided(flat, (rows, columns), (wide * size, size), writeable=False)
     out[first_row - bottom : end_row - bottom, first_column - left : end_column - left] = view
 
@@ -165,10 +170,11 @@ def read_cubes(
     """Read a window out of many frames: pixels and their errors (NaN where a frame has none), (n, rows, columns)."""
     images = np.empty((len(frames), *shape), dtype=np.float32)
     errors = np.full_like(images, np.nan)
+    room = bytearray()
     for index, frame in enumerate(frames):
-        read_window(frame.path, frame.pixels, corner, shape, images[index])
+        read_window(frame.path, frame.pixels, corner, shape, images[index], room)
         if frame.errors is not None:
-            read_window(frame.path, frame.errors, corner, shape, errors[index])
+            read_window(frame.path, frame.errors, corner, shape, errors[index], room)
     return images, errors
 
 
