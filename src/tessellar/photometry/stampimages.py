@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.photometry.output import aperture_flags
 from tessellar.pixels import AperturePixel
 from tessellar.pixels.stamp import output_flags
 from tessellar.products import StarImages
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 # Pixels about a mask that are shown with it.
 _MARGIN = 2
+# Pixels of a mask: light and positions were measured there.
+_ADDED_UP = np.int32(AperturePixel.PHOTOMETRY | AperturePixel.CENTROID)
 
 
 class StampImages:
@@ -48,23 +49,20 @@ class StampImages:
             The pixels that were added up. The stamp is the box about them and two pixels more, as far as there are
             pixels; without any, the box that was given.
         """
-        down, across = np.nonzero(mask)
-        if not len(down):
-            down, across = np.indices(mask.shape).reshape(2, -1)
+        lines, places = np.nonzero(mask)
+        down, across = (lines, places) if len(lines) else np.indices(mask.shape).reshape(2, -1)
         (left, bottom), (high, wide) = self.prepared.corner, self.prepared.shape
         first_row, last_row = _limits(row + down.min(), row + down.max(), bottom, high)
         first_column, last_column = _limits(column + across.min(), column + across.max(), left, wide)
         part = slice(first_row - bottom, last_row - bottom + 1), slice(first_column - left, last_column - left + 1)
-        shape = last_row - first_row + 1, last_column - first_column + 1
-        summed = np.zeros(shape, dtype=bool)
-        lines, places = np.nonzero(mask)
+        corner, shape = (first_column, first_row), (last_row - first_row + 1, last_column - first_column + 1)
+        aperture = self._flags[part].copy()
         lines, places = lines + row - first_row, places + column - first_column
         inside = (lines >= 0) & (lines < shape[0]) & (places >= 0) & (places < shape[1])
-        summed[lines[inside], places[inside]] = True
-        corner = first_column, first_row
+        aperture[lines[inside], places[inside]] |= _ADDED_UP
         return StarImages(
             corner=corner,
-            aperture=aperture_flags(summed, self._flags[part]),
+            aperture=aperture,
             sumimage=self.prepared.mean_image[part],
             wcs=self._text,
             crpix=self.prepared.crpix_of(corner, shape),
@@ -76,7 +74,7 @@ class StampImages:
 
     @cached_property
     def _flags(self) -> NDArray[np.int32]:
-        """What is known of all pixels before anything is measured."""
+        """What is known of all pixels before anything is measured: none of them is added up."""
         prepared = self.prepared
         flags = np.where(np.isfinite(prepared.mean_image), int(AperturePixel.COLLECTED), 0)
         flags |= np.where(prepared.used_for_background(), int(AperturePixel.BACKGROUND), 0)
