@@ -109,7 +109,12 @@ class LinearFit:
 
 
 def draw_basis(
-    column: ArrayLike, row: ArrayLike, reference: ArrayLike, corner: tuple[int, int], response: PixelResponse
+    column: ArrayLike,
+    row: ArrayLike,
+    reference: ArrayLike,
+    corner: tuple[int, int],
+    response: PixelResponse,
+    derivatives: int = 2,
 ) -> Basis:
     """Draw the six images of each star.
 
@@ -122,11 +127,13 @@ def draw_basis(
     corner : (int, int)
         CCD column and row of the image's pixel [0, 0].
     response : PixelResponse
+    derivatives : int
+        2 for a fit; with 0 the images of the light alone are drawn, which are to be seen and not to be moved.
     """
     moved = np.asarray(reference, dtype=np.float64)
     x, y = np.asarray(column, np.float64) + moved[:, 0], np.asarray(row, np.float64) + moved[:, 1]
     bottom, left = box_corners(x, y, corner, response.reach)
-    return Basis(response.boxes(x, y, derivatives=2), bottom, left, moved)
+    return Basis(response.boxes(x, y, derivatives=derivatives), bottom, left, moved)
 
 
 def shift_groups(shifts: Array, segments: NDArray[Any], step: float = SHIFT_STEP) -> NDArray[np.int64]:
@@ -156,7 +163,7 @@ def shift_groups(shifts: Array, segments: NDArray[Any], step: float = SHIFT_STEP
     groups = np.full(len(shifts), -1, dtype=np.int64)
     known = np.isfinite(shifts).all(axis=(1, 2))
     if known.any():
-        middle = shifts[known].mean(axis=1) if shifts.shape[1] else np.zeros((int(known.sum()), 2))
+        middle = np.einsum("nks->ns", shifts[known]) / max(shifts.shape[1], 1)
         # Squares lie about the median, so that small movements fall into one.
         cells = np.rint((middle - np.median(middle, axis=0)) / step).astype(np.int64)
         keys = np.column_stack([np.asarray(segments)[known], cells])
@@ -412,12 +419,17 @@ def fit_series(
         frames = np.flatnonzero(groups == group)
         part = int(segments[frames[0]])
         response = responses[0 if len(responses) == 1 else part]
-        basis = draw_basis(column, row, np.median(shifts[frames], axis=0), corner, response)
+        middle = np.median(shifts[frames], axis=0)
         if main is None:
             # Decided once, in the largest group, so that no star changes its terms within the sector.
-            main, roles = basis, _roles(basis, weights[part], expected, offset, wanted)
-        near, fitted = roles.near, basis.chosen(roles.near)
-        distant = np.tensordot(roles.distant, basis.drawn(weights.shape[1:]), axes=1).astype(np.float32)
+            main = draw_basis(column, row, middle, corner, response)
+            roles = _roles(main, weights[part], expected, offset, wanted)
+            near, far = roles.near, roles.far
+            fitted, afar = main.chosen(near), main.chosen(far)
+        else:
+            fitted = draw_basis(column[near], row[near], middle[near], corner, response)
+            afar = draw_basis(column[far], row[far], middle[far], corner, response, derivatives=0)
+        distant = np.tensordot(roles.distant[far], afar.drawn(weights.shape[1:]), axes=1).astype(np.float32)
         for some in np.array_split(frames, -(-len(frames) // _AT_ONCE)):
             fit = fit_frames(
                 images[some] - distant, variances[some], fitted, shifts[some][:, near], weights[part],

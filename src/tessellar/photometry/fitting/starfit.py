@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import PhotometryError
 from tessellar.mission import flags
-from tessellar.photometry.merit.noise import pixel_noise
+from tessellar.photometry.merit.noise import errors_time, pixel_noise, told_scale
 from tessellar.photometry.target import check_place, known_place
 from tessellar.pixels import PixelFlag, Surroundings, mean_image
 
@@ -202,16 +203,20 @@ def _noise(
     stamp: Stamp, good: NDArray[np.bool_], segments: NDArray[Any], saturated: NDArray[np.bool_]
 ) -> tuple[Array, NDArray[np.float32]]:
     """Weights of each part of the sector, and the variance of every pixel in every cadence."""
-    overall = pixel_noise(stamp, good)
+    told = errors_time(stamp)
+    overall = cache(lambda: pixel_noise(stamp, good, told).variance)
     weights = np.zeros((int(segments.max()) + 1, *stamp.shape))
     with np.errstate(invalid="ignore"):
-        variances = np.square(stamp.errors, dtype=np.float32) * np.float32(overall.scale**2)
+        variances = np.square(stamp.errors, dtype=np.float32) * np.float32(told_scale(told, stamp.cadence) ** 2)
+        known = (variances > 0) & (variances < np.inf)
+    lacking = ~known.all(axis=(1, 2))
     for part in range(len(weights)):
         own = segments == part
         several = (good & own).sum() > 1
-        mean = pixel_noise(stamp, good & own).variance if several and own.sum() < len(stamp) else overall.variance
-        mean = np.where(np.isfinite(mean), mean, overall.variance)
+        mean = pixel_noise(stamp, good & own, told).variance if several and own.sum() < len(stamp) else overall()
+        if not np.isfinite(mean).all():
+            mean = np.where(np.isfinite(mean), mean, overall())
         np.divide(1.0, mean, out=weights[part], where=(mean > 0) & ~saturated)
-        block = variances[own]
-        variances[own] = np.where(np.isfinite(block) & (block > 0), block, mean.astype(np.float32))
+        some = own & lacking
+        variances[some] = np.where(known[some], variances[some], mean.astype(np.float32))
     return weights, variances

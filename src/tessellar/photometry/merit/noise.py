@@ -130,7 +130,7 @@ def error_scale(stamp: Stamp) -> float:
     >>> round(error_scale(stamp), 4)
     0.9181
     """
-    return _scale(errors_time(stamp), stamp.cadence)
+    return told_scale(errors_time(stamp), stamp.cadence)
 
 
 def errors_time(stamp: Stamp) -> float:
@@ -157,7 +157,7 @@ def errors_time(stamp: Stamp) -> float:
     return float(1.0 / slope) if slope > 0 else float("nan")
 
 
-def pixel_noise(stamp: Stamp, use: NDArray[np.bool_] | None = None) -> PixelNoise:
+def pixel_noise(stamp: Stamp, use: NDArray[np.bool_] | None = None, told: float | None = None) -> PixelNoise:
     """Honest mean noise of a stamp's pixels, from its errors, and from its light where they lack.
 
     Parameters
@@ -165,10 +165,12 @@ def pixel_noise(stamp: Stamp, use: NDArray[np.bool_] | None = None) -> PixelNois
     stamp : Stamp
     use : boolean array (n,), optional
         The cadences to average over; all if not given.
+    told : float, optional
+        What `errors_time` says of the stamp, where that is known.
     """
     chosen = np.ones(len(stamp), dtype=bool) if use is None else use
-    told = errors_time(stamp)
-    scale = _scale(told, stamp.cadence)
+    told = errors_time(stamp) if told is None else told
+    scale = told_scale(told, stamp.cadence)
     with np.errstate(invalid="ignore"):
         variance = mean_image(np.square(stamp.errors, dtype=np.float64), chosen) * scale**2
     lacking = ~(variance > 0)
@@ -180,7 +182,8 @@ def pixel_noise(stamp: Stamp, use: NDArray[np.bool_] | None = None) -> PixelNois
     return PixelNoise(variance, time, scale)
 
 
-def _scale(told: float, cadence: float) -> float:
+def told_scale(told: float, cadence: float) -> float:
+    """By what errors have to be multiplied that take `told` seconds (see `errors_time`) of a cadence for granted."""
     if cadence > MITIGATED and _FORMULA[0] < told / (cadence * LIT) < _FORMULA[1]:
         return float(np.sqrt(KEPT / WORTH))
     return 1.0
