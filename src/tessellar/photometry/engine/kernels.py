@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
-#: Frames that a kernel sums at a time.
-PIECE = 256
+#: Frames that a kernel takes at a time: of apertures, so that its seven sums stay in the first cache; and of fits, which
+#: have more in hand.
+SWEEP, PIECE = 512, 256
 #: Rows of what `mask_sums` gives.
 SUMS = ("flux", "variance", "light", "column", "row", "missing", "peak")
 
@@ -46,8 +47,8 @@ def weighted_sums(pixels, indptr, indices, weights, first, last, out):  # type: 
     count = pixels.shape[1]
     for star in range(first, last):
         begin, end = indptr[star], indptr[star + 1]
-        for start in range(0, count, PIECE):
-            stop = min(start + PIECE, count)
+        for start in range(0, count, SWEEP):
+            stop = min(start + SWEEP, count)
             out[star, start:stop] = 0.0
             at = begin
             while at + 4 <= end:
@@ -104,8 +105,8 @@ def mask_sums(pixels, indptr, indices, across, along, sky, read, time, first, la
     per_time = np.float32(1.0 / time)
     for star in range(first, last):
         begin, end = indptr[star], indptr[star + 1]
-        for start in range(0, count, PIECE):
-            stop = min(start + PIECE, count)
+        for start in range(0, count, SWEEP):
+            stop = min(start + SWEEP, count)
             size = stop - start
             flux, variance, light = out[0, star, start:stop], out[1, star, start:stop], out[2, star, start:stop]
             columns, rows = out[3, star, start:stop], out[4, star, start:stop]
