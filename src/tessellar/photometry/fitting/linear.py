@@ -409,6 +409,7 @@ def fit_series(
     PhotometryError
         If no frame has known shifts.
     """
+    shifts = np.ascontiguousarray(shifts)
     groups = shift_groups(shifts, segments)
     if not (groups >= 0).any():
         raise PhotometryError("the stars' movement is known in no cadence: give times and a movement")

@@ -191,7 +191,8 @@ def _with_target(
 
 def _usable(stamp: Stamp) -> NDArray[np.float32]:
     """Images with NaN where a pixel is excluded, and in cadences that were not exposed."""
-    images = np.array(stamp.images, dtype=np.float32)
+    # Pixels out of a cube lie by time; a fit goes from frame to frame.
+    images = np.array(stamp.images, dtype=np.float32, order="C")
     if stamp.pixel_flags is not None:
         images[(stamp.pixel_flags & PixelFlag.EXCLUDED) > 0] = np.nan
     images[~np.isfinite(images)] = np.nan
@@ -207,7 +208,8 @@ def _noise(
     overall = cache(lambda: pixel_noise(stamp, good, told).variance)
     weights = np.zeros((int(segments.max()) + 1, *stamp.shape))
     with np.errstate(invalid="ignore"):
-        variances = np.square(stamp.errors, dtype=np.float32) * np.float32(told_scale(told, stamp.cadence) ** 2)
+        variances = np.square(stamp.errors, dtype=np.float32, order="C")
+        variances *= np.float32(told_scale(told, stamp.cadence) ** 2)
         known = (variances > 0) & (variances < np.inf)
     lacking = ~known.all(axis=(1, 2))
     for part in range(len(weights)):
