@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
-#: Frames that a kernel takes at a time: of apertures, so that its seven sums stay in the first cache; and of fits, which
-#: have more in hand.
+#: Frames that a kernel takes at a time: of apertures, so that its seven sums stay in the first cache; and of fits,
+#: which have more in hand.
 SWEEP, PIECE = 512, 256
 #: Rows of what `mask_sums` gives.
 SUMS = ("flux", "variance", "light", "column", "row", "missing", "peak")
