@@ -40,14 +40,14 @@ def test_ten_thousand_positions_at_once_are_where_each_is_alone():
     assert predicted.isdisjoint(table["sector"][table["measured"]])
 
 
-@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.heavy), 5])
-def test_tesswcs_finds_the_same_ccds(every):
+@pytest.mark.heavy
+def test_tesswcs_finds_the_same_ccds():
     """Its WCS of sectors 92 to 108 are off by up to some pixels: near an edge they may differ."""
     tesswcs = pytest.importorskip("tesswcs")
     logging.getLogger("tesswcs").setLevel(logging.ERROR)
     rng = np.random.default_rng(3)
     ra, dec = rng.uniform(0, 360, 12), np.degrees(np.arcsin(rng.uniform(-1, 1, 12)))
-    table = observability((ra, dec), sectors=range(1, 109, every))
+    table = observability((ra, dec), sectors=range(1, 109))
     inside = table[table["edge"] > 5]
     compared = 0
     for index, sector, camera, ccd in inside.iterrows("index", "sector", "camera", "ccd"):
@@ -58,7 +58,7 @@ def test_tesswcs_finds_the_same_ccds(every):
         limit = 0.3 if sector < 92 else 5.0
         assert np.hypot(column - mine["column"], row - mine["row"]) < limit
         compared += 1
-    assert compared > 30 / every
+    assert compared > 30
 
 
 def test_a_star_says_where_the_archive_has_it(tmp_path):

@@ -246,6 +246,7 @@ def killed_runs(truth: FrameTruth, out: Path, kills: int, seed: int) -> int:
     return hits
 
 
+@pytest.mark.heavy
 def test_a_killed_command_ends_with_the_same_file(truth: FrameTruth, field: PreparedField, tmp_path: Path) -> None:
     assert killed_runs(truth, tmp_path / "killed.h5", 2, seed=3) >= 1
     same(tmp_path / "killed.h5", field.path)

@@ -73,7 +73,7 @@ def test_a_star_on_the_border_of_two_bands_is_in_the_one_that_measures_it(
 def test_the_plan_tells_what_it_needs_and_so_many_workers_are_started_as_have_it(
     planned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "_cores", lambda: 8)
+    monkeypatch.setattr(running, "cores", lambda: 8)
     ledger = planning.Ledger(SurveyFolder(planned).ledger)
     need = ledger.setting("need")
     assert _WORKER < need < 2 * _WORKER
