@@ -123,7 +123,8 @@ def test_images_cut_for_many_stars_are_those_of_each_stamp(results):
     field = small_field().field
     made = StampImages(field)
     for result in results:
-        found = made.of(*result.stamp.corner, result.mask)
+        column, row = np.array(result.stamp.corner)
+        (found,) = made.of(np.array([column]), np.array([row]), result.mask[None])
         column, row = (found.corner[axis] - result.stamp.corner[axis] for axis in (0, 1))
         part = slice(row, row + found.aperture.shape[0]), slice(column, column + found.aperture.shape[1])
         direct = images_of(result)
@@ -136,7 +137,7 @@ def test_images_cut_for_many_stars_are_those_of_each_stamp(results):
         # The middles of the two stamps are a few pixels apart, over which the registration hardly changes.
         shift = np.array(direct.crpix) - (column, row)
         np.testing.assert_allclose(found.crpix, shift, atol=0.01)
-    edge = made.of(field.corner[0] - 3, field.corner[1], np.ones((3, 5), dtype=bool))
+    (edge,) = made.of(np.array([field.corner[0] - 3]), np.array([field.corner[1]]), np.ones((1, 3, 5), dtype=bool))
     assert edge.corner == field.corner
     assert edge.aperture.shape == (5, 4)
 

@@ -32,41 +32,42 @@ class StampImages:
     Examples
     --------
     >>> from tessellar.photometry.stampimages import StampImages
-    >>> images = StampImages(prepared).of(1000, 500, mask)  # doctest: +SKIP
+    >>> images = StampImages(prepared).of([1000], [500], mask[None])  # doctest: +SKIP
     """
 
     def __init__(self, prepared: PreparedField) -> None:
         self.prepared = prepared
 
-    def of(self, column: int, row: int, mask: NDArray[np.bool_]) -> StarImages:
-        """Images of one star.
+    def of(self, columns: NDArray[np.int64], rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> list[StarImages]:
+        """Images of stars.
 
         Parameters
         ----------
-        column, row : int
-            CCD pixel of ``mask[0, 0]``, 1-based.
-        mask : boolean array (rows, cols)
+        columns, rows : int array (k,)
+            CCD pixel of each star's ``mask[0, 0]``, 1-based.
+        masks : boolean array (k, rows, cols)
             The pixels that were added up. The stamp is the box about them and two pixels more, as far as there are
             pixels; without any, the box that was given.
         """
-        lines, places = np.nonzero(mask)
-        down, across = (lines, places) if len(lines) else np.indices(mask.shape).reshape(2, -1)
         (left, bottom), (high, wide) = self.prepared.corner, self.prepared.shape
-        first_row, last_row = _limits(row + down.min(), row + down.max(), bottom, high)
-        first_column, last_column = _limits(column + across.min(), column + across.max(), left, wide)
-        part = slice(first_row - bottom, last_row - bottom + 1), slice(first_column - left, last_column - left + 1)
-        corner, shape = (first_column, first_row), (last_row - first_row + 1, last_column - first_column + 1)
-        aperture = self._flags[part].copy()
-        lines, places = lines + row - first_row, places + column - first_column
-        inside = (lines >= 0) & (lines < shape[0]) & (places >= 0) & (places < shape[1])
-        aperture[lines[inside], places[inside]] |= _ADDED_UP
-        return StarImages(
-            corner=corner,
-            aperture=aperture,
-            sumimage=self.prepared.mean_image[part],
-            wcs=self._text,
-            crpix=self.prepared.crpix_of(corner, shape),
-        )
+        first_row, last_row = _spans(rows, np.any(masks, axis=2), bottom, high)
+        first_column, last_column = _spans(columns, np.any(masks, axis=1), left, wide)
+        shape = last_row - first_row + 1, last_column - first_column + 1
+        crpix = self.prepared.crpix_of((first_column, first_row), shape)
+        numbers = (first_column, first_row, *shape, columns - first_column, rows - first_row, *crpix)
+        made = []
+        for mask, column, row, rows_, cols, aside, above, x, y in zip(
+            masks, *(each.tolist() for each in numbers), strict=True
+        ):
+            part = slice(row - bottom, row - bottom + rows_), slice(column - left, column - left + cols)
+            aperture = self._flags[part].copy()
+            down, across = _common(above, mask.shape[0], rows_), _common(aside, mask.shape[1], cols)
+            aperture[down[1], across[1]] |= _ADDED_UP * mask[down[0], across[0]]
+            made.append(StarImages(
+                corner=(column, row), aperture=aperture, sumimage=self.prepared.mean_image[part], wcs=self._text,
+                crpix=(x, y),
+            ))  # fmt: skip
+        return made
 
     @cached_property
     def _text(self) -> str:
@@ -82,7 +83,19 @@ class StampImages:
         return np.asarray(flags | output_flags(columns)[None, :], dtype=np.int32)
 
 
-def _limits(first: int, last: int, begin: int, count: int) -> tuple[int, int]:
-    """A span with its margin, as far as there are pixels."""
-    low = min(max(int(first) - _MARGIN, begin), begin + count - 1)
-    return low, max(min(int(last) + _MARGIN, begin + count - 1), low)
+def _spans(
+    begins: NDArray[np.int64], taken: NDArray[np.bool_], begin: int, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last of the lines that each mask takes, with their margin, as far as there are pixels."""
+    length = taken.shape[1]
+    some = taken.any(axis=1)
+    first = np.where(some, taken.argmax(axis=1), 0)
+    last = np.where(some, length - 1 - taken[:, ::-1].argmax(axis=1), length - 1)
+    low = np.clip(begins + first - _MARGIN, begin, begin + count - 1)
+    return low, np.maximum(np.minimum(begins + last + _MARGIN, begin + count - 1), low)
+
+
+def _common(offset: int, length: int, size: int) -> tuple[slice, slice]:
+    """Lines of a mask that are in its stamp, in either; `offset` is the line of the stamp on which the mask begins."""
+    first, last = max(-offset, 0), max(min(length, size - offset), 0)
+    return slice(first, last), slice(first + offset, last + offset)

@@ -6,6 +6,7 @@ file the pixels lie, and a window is read from there.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tessellar.products.keywords import Keys
     from tessellar.targets import Field
 
+# Windows that are narrower than the image by this factor are read row by row.
+_NARROW = 4
 #: Where frames are timed, if they do not say it: the middle of the CCD.
 TIMED_AT = (1068.0, 1024.0)
 
@@ -127,7 +130,8 @@ def read_window(
     out : array (rows, columns)
         Any floating type.
     room : bytearray, optional
-        To read into; made larger if need be. With one for many frames, the system need not find memory for each.
+        To read wide windows into; made larger if need be. With one for many frames, the system need not find memory
+        for each.
     """
     left, bottom = corner[0] - layout.corner[0], corner[1] - layout.corner[1]
     high, wide = layout.shape
@@ -137,24 +141,42 @@ def read_window(
         out[:] = np.nan
     if first_row >= end_row or first_column >= end_column:
         return
+    rows, columns = end_row - first_row, end_column - first_column
     size = layout.dtype.itemsize
-    # The rows of a window lie one after the other: one read, and what is beside the window is dropped.
-    begin = first_row * wide + first_column
-    count = (end_row - 1) * wide + end_column - begin
-    room = bytearray() if room is None else room
-    room.extend(bytes(max(count * size - len(room), 0)))
+    offset, step = layout.offset + (first_row * wide + first_column) * size, wide * size
+    read = _read_narrow if columns * size * _NARROW <= step else _read_wide
     try:
-        with path.open("rb", buffering=0) as stream, memoryview(room)[: count * size] as part:
-            stream.seek(layout.offset + begin * size)
-            whole = stream.readinto(part) == count * size
+        with path.open("rb", buffering=0) as stream:
+            view = read(stream.fileno(), offset, step, rows, columns * size, room)
     except FileNotFoundError as error:
         raise MissingInput(f"{path}: gone since the stack was opened") from error
-    if not whole:
+    if view is None:
         raise Corrupt(f"{path}: cut short since the stack was opened; fetch it again")
-    rows, columns = end_row - first_row, end_column - first_column
-    flat = np.frombuffer(room, layout.dtype, count)
-    view = np.lib.stride_tricks.as_strided(flat, (rows, columns), (wide * size, size), writeable=False)
-    out[first_row - bottom : end_row - bottom, first_column - left : end_column - left] = view
+    out[first_row - bottom : end_row - bottom, first_column - left : end_column - left] = view.view(layout.dtype)
+
+
+def _read_wide(
+    file: int, offset: int, step: int, rows: int, length: int, room: bytearray | None
+) -> NDArray[np.uint8] | None:
+    """Read `length` bytes every `step`: as one run, what is between them too; None where the file ends before."""
+    count = (rows - 1) * step + length
+    room = bytearray() if room is None else room
+    room.extend(bytes(max(count - len(room), 0)))
+    with memoryview(room)[:count] as part:
+        if os.preadv(file, [part], offset) != count:
+            return None
+    flat = np.frombuffer(room, np.uint8, count)
+    return np.lib.stride_tricks.as_strided(flat, (rows, length), (step, 1), writeable=False)
+
+
+def _read_narrow(
+    file: int, offset: int, step: int, rows: int, length: int, room: bytearray | None
+) -> NDArray[np.uint8] | None:
+    """Read the same one by one: most of the run would be dropped. It is announced, so that disks see one run."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, offset, (rows - 1) * step + length, os.POSIX_FADV_WILLNEED)
+    raw = b"".join([os.pread(file, length, offset + row * step) for row in range(rows)])
+    return np.frombuffer(raw, np.uint8).reshape(rows, length) if len(raw) == rows * length else None
 
 
 def science(frame: Frame, corner: tuple[int, int], shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -289,29 +289,35 @@ class PreparedField(FrameSeries):
                 f"{self.path.name} is of frames in {folder}: {error}; if they were moved, give frames=FOLDER"
             ) from error
 
-    def crpix_of(self, corner: tuple[int, int], shape: tuple[int, int]) -> tuple[float, float]:
-        """CRPIX1 and CRPIX2 of a stamp, in which alone its world coordinates differ from those of all others.
+    def crpix_of(
+        self, corner: tuple[ArrayLike, ArrayLike], shape: tuple[ArrayLike, ArrayLike]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """CRPIX1 and CRPIX2 of stamps, in which alone their world coordinates differ from those of all others.
 
         Parameters
         ----------
-        corner : (int, int)
-            CCD column and row of its first pixel, 1-based.
-        shape : (int, int)
+        corner : (array-like (k,), array-like (k,))
+            CCD column and row of the first pixel of each, 1-based.
+        shape : (array-like (k,), array-like (k,))
             Rows and columns.
         """
-        dx, dy = self._offset_at(corner, shape)
-        return self.plane.crpix[0] + dx - corner[0] + 1, self.plane.crpix[1] + dy - corner[1] + 1
+        (left, bottom), (high, wide) = ([np.asarray(each) for each in pair] for pair in (corner, shape))
+        dx, dy = self._offset_at((left, bottom), (high, wide))
+        return self.plane.crpix[0] + dx - left + 1, self.plane.crpix[1] + dy - bottom + 1
 
-    def _offset_at(self, corner: tuple[int, int], shape: tuple[int, int]) -> tuple[float, float]:
-        """By what the stars in the middle of a stamp lie beside their places by the header."""
-        x, y = corner[0] + (shape[1] - 1) / 2, corner[1] + (shape[0] - 1) / 2
-        column, row = mapped(self.pointing.registration, np.array([x]), np.array([y]))
-        return float(column[0] - x), float(row[0] - y)
+    def _offset_at(
+        self, corner: tuple[ArrayLike, ArrayLike], shape: tuple[ArrayLike, ArrayLike]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """By what the stars in the middles of stamps lie beside their places by the header."""
+        (left, bottom), (high, wide) = ([np.asarray(each) for each in pair] for pair in (corner, shape))
+        x, y = left + (wide - 1) / 2, bottom + (high - 1) / 2
+        column, row = mapped(self.pointing.registration, x, y)
+        return column - x, row - y
 
     def _wcs_at(self, corner: tuple[int, int], shape: tuple[int, int]) -> WCS:
         from dataclasses import replace
 
-        dx, dy = self._offset_at(corner, shape)
+        dx, dy = (float(each) for each in self._offset_at(corner, shape))
         plane = self.plane
         moved = replace(
             plane,

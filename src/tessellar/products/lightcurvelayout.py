@@ -18,7 +18,7 @@ STATUS_NAMES = {0: "UNKNOWN", 1: "OK", 2: "ERROR", 3: "WARNING", 4: "ABORT", 5: 
 COUNTS = ("n_good", "mask_size")
 # Columns for which single precision would not do.
 _DOUBLE = ("TIME",)
-_STEP = 1e-6
+_STEPS = 1e6
 _NONE = np.iinfo(np.int32).min
 # Bytes of one chunk before packing: small enough to read one star, large enough to read all.
 _CHUNK = 1 << 17
@@ -27,6 +27,8 @@ _ROWS = 4096
 
 def packed(name: str, values: ArrayLike) -> NDArray[Any]:
     """A column as it is kept: single precision, 32-bit integers, or whole millionths (centroids).
+
+    What is packed is left as it is: centroids that are 32-bit integers.
 
     Raises
     ------
@@ -42,9 +44,15 @@ def packed(name: str, values: ArrayLike) -> NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise InputError(f"column {name} is not of numbers: {array.dtype}")
     if name in FIXED:
-        scaled = np.rint(np.asarray(array, dtype=np.float64) / _STEP)
-        known = np.abs(scaled) < -float(_NONE)
-        return np.where(known, scaled, _NONE).astype(np.int32)
+        if array.dtype == np.int32:
+            return array
+        scaled = np.multiply(array, _STEPS, dtype=np.float64)
+        np.rint(scaled, out=scaled)
+        known = (scaled < -float(_NONE)) & (scaled > float(_NONE))
+        with np.errstate(invalid="ignore"):
+            made = scaled.astype(np.int32)
+        made[~known] = _NONE
+        return made
     if array.dtype.kind == "f":
         return array.astype(np.float64 if name in _DOUBLE else np.float32, copy=False)
     return array.astype(np.int32 if array.dtype.itemsize <= 4 else np.int64, copy=False)
@@ -61,7 +69,7 @@ def unpacked(name: str, values: NDArray[Any]) -> NDArray[Any]:
     if name not in FIXED:
         return values
     # Divided, not multiplied: 1e6 is exact, so that a number of six decimals is the nearest one.
-    return np.where(values == _NONE, np.nan, values / 1e6)
+    return np.where(values == _NONE, np.nan, values / _STEPS)
 
 
 def rounded(name: str, values: ArrayLike) -> NDArray[Any]:

@@ -151,7 +151,8 @@ class LightCurveStore(StoredLightCurves):
         columns : mapping of str to array-like (k, n)
             By FITS names: FLUX, FLUX_ERR, FLUX_BKG (e-/s), MOM_CENTR1 and 2 (1-based CCD column and row), POS_CORR1
             and 2 (px), PIXEL_QUALITY, TIMECORR (d; where it does not follow from the place), and any others. Kept in
-            single precision; centroids to a millionth of a pixel. A column that a block lacks is NaN (flags: 0) there.
+            single precision; centroids to a millionth of a pixel (int32 are whole millionths already). A column that
+            a block lacks is NaN (flags: 0) there.
         table : mapping of str to array-like (k,)
             One value a star, numbers or text: ``ra, dec`` (deg), ``tmag, column, row, status, reasons``, and the
             metrics. What is not known is NaN, or ``""``. ``record`` is what else the star's file says

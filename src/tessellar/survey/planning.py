@@ -330,30 +330,47 @@ class _Plan:
             places = of_field[what]
             path = self._longest[what][1] if kind == "tpf" else self.chosen[places[0]].candidate.path
             self.fields.append(FieldRow(len(self.fields) + 1, field, cadence, kind, path))
-            single = places
             if kind == "ffi":
                 prepared = self._prepared[path]
                 single = [at for at in places if not prepared.responses or self._is_single(self.chosen[at])]
-                self._share_bands(prepared, sorted(set(places) - set(single)))
+                bands = self._bands(prepared, sorted(set(places) - set(single)))
+                if bands:
+                    # Each handful comes after the bands that it lies in: their rows have just been read.
+                    single.sort(key=lambda at: self.chosen[at].candidate.row)
             else:
                 # Stars of one file are measured together, in the order of the brightest of each file.
                 first = {self.chosen[at].candidate.path: at for at in reversed(places)}
                 single = sorted(places, key=lambda at: (first[self.chosen[at].candidate.path], at))
-            for begin in range(0, len(single), _STARS[kind]):
-                self._add_task(single[begin : begin + _STARS[kind]], None, None)
+                bands = []
+            self._list_tasks(bands, [single[at : at + _STARS[kind]] for at in range(0, len(single), _STARS[kind])])
+
+    def _list_tasks(self, bands: list[tuple[tuple[int, int], list[int]]], handfuls: list[list[int]]) -> None:
+        """Put handfuls evenly between bands: they wait for the disk most of the time, bands hardly ever."""
+        done = 0
+        for count, ((first, last), places) in enumerate(bands, 1):
+            self._add_task(places, first, last)
+            due = len(handfuls) * count // len(bands)
+            for places in handfuls[done:due]:
+                self._add_task(places, None, None)
+            done = due
+        for places in handfuls[done:]:
+            self._add_task(places, None, None)
 
     def _is_single(self, each: _Chosen) -> bool:
         special = each.method is not None and each.method not in self.choices.methods
         return special or each.candidate.tmag < self.choices.bright
 
-    def _share_bands(self, prepared: PreparedField, places: list[int]) -> None:
+    def _bands(self, prepared: PreparedField, places: list[int]) -> list[tuple[tuple[int, int], list[int]]]:
+        """Rows (first, last) of each band that has stars, and these."""
         bands = row_bands(prepared, rows=self.choices.rows, memory=self.choices.memory)
         rows = nearest_pixel([self.chosen[at].candidate.row for at in places])
+        found = []
         for (first, last), taken in zip(bands, bytes_of_bands(prepared, bands), strict=True):
             inside = np.flatnonzero((rows >= first) & (rows <= last))
             if len(inside):
-                self._add_task([places[at] for at in inside.tolist()], first, last)
+                found.append(((first, last), [places[at] for at in inside.tolist()]))
                 self.need = max(self.need, round(taken) + _WORKER)
+        return found
 
     def _add_task(self, places: list[int], first: int | None, last: int | None) -> None:
         number = len(self.tasks) + 1

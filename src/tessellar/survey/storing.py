@@ -75,9 +75,7 @@ class Storage:
         """Stamps of a band's stars about their masks."""
         columns, rows = (np.asarray(curves.table[name], dtype=np.int64) for name in ("mask_column", "mask_row"))
         masks = np.asarray(curves.table["mask"], dtype=bool)
-        places = zip(columns.tolist(), rows.tolist(), masks, strict=True)
-        stamps = _stamps(self.place.path_of(self.field.path))
-        return [stamps.of(column, row, mask) for column, row, mask in places]
+        return _stamps(self.place.path_of(self.field.path)).of(columns, rows, masks)
 
     def _open(self) -> LightCurveStore:
         path = self.place.store(self.field)

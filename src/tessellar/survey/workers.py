@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
+from tessellar.machine import keep_memory
 from tessellar.survey.tasks import Ended, Task, perform
 
 # A worker is replaced after so many tasks: what libraries leave behind in it goes with it.
@@ -168,6 +169,7 @@ def _serve(pipe: Connection, memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     _limit(memory)
+    keep_memory()
     while True:
         try:
             task = pipe.recv()

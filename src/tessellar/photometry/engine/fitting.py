@@ -74,7 +74,9 @@ def fit_stars(scene: BandSky, workers: Workers) -> BandCurves:
     made = _Curves(
         np.full(sky.shape, np.nan, np.float32), np.full(sky.shape, np.nan, np.float32), np.zeros(sky.shape, np.uint8)
     )
-    groups = group_frames(scene.kernels, field.segments, window.corner, window.shape, usable)
+    # Where one response serves the whole sector, one group may.
+    parts_of_sector = field.segments if len(field.responses) > 1 else np.zeros_like(field.segments)
+    groups = group_frames(scene.kernels, parts_of_sector, window.corner, window.shape, usable)
     precision: Array | None = None
     first: System | None = None
     # The largest group decides which stars need a prior, so that none changes its terms within the sector.
