@@ -61,6 +61,7 @@ from tessellar import Field
 from tessellar.photometry.engine import kernels
 from tessellar.photometry.engine.grouping import group_frames
 from tessellar.photometry.engine.light import star_skies
+from tessellar.photometry.engine.order import run_of
 from tessellar.photometry.engine.solving import solve
 from tessellar.photometry.engine.system import Stars, System, build_system
 from tessellar.photometry.engine.workers import Workers, parts
@@ -69,6 +70,8 @@ from tessellar.pixels.backgrounds import BackgroundSeries
 
 LIMITS = {"one sum": 1.5e8, "eight sums": 5.0e7, "linear PSF": 1.0e7}
 GAIN = 1.8
+# Stars that a thread takes at a time, as the engine gives them out.
+SHARE = 128
 SAME_SUM, RMS, MOST = 1e-5, 0.01, 0.3
 
 
@@ -99,7 +102,7 @@ def one_sum(scene: Scene, workers: Workers, out: NDArray[np.float32]) -> None:
     indptr = scene.masks[0]
     weights = np.ones(len(scene.indices), np.float32)
     run = kernels.compiled("weighted_sums")
-    spans = [(part.start, part.stop) for part in parts(len(scene), 256)]
+    spans = [(part.start, part.stop) for part in parts(len(scene), SHARE)]
     workers.each(lambda a, b: run(scene.pixels, indptr, scene.indices, weights, a, b, out), spans)
 
 
@@ -118,14 +121,14 @@ class _Field:
 def eight_sums(scene: Scene, field: Any, workers: Workers, out: NDArray[np.float32]) -> None:
     """The engine, all that it takes from an aperture."""
     indptr, rows, cols = scene.masks
-    sky = star_skies(field, indptr, rows, cols)
+    sky = star_skies(field, indptr, rows, cols, workers)
     read = np.diff(indptr).astype(np.float32) * np.float32(READ)
     star = np.repeat(np.arange(len(scene)), np.diff(indptr))
     across = (cols + 1 - np.floor(scene.column + 0.5)[star]).astype(np.float32)
     along = (rows + 1 - np.floor(scene.row + 0.5)[star]).astype(np.float32)
     run = kernels.compiled("mask_sums")
     arrays = scene.pixels, indptr, scene.indices, across, along, sky, read, SECONDS
-    spans = [(part.start, part.stop) for part in parts(len(scene), 256)]
+    spans = [(part.start, part.stop) for part in parts(len(scene), SHARE)]
     workers.each(lambda a, b: run(*arrays, a, b, out), spans)
 
 
@@ -151,14 +154,16 @@ def all_stars(scene: Scene, made: list[tuple[Any, System]], workers: Workers) ->
     middle = np.full(2, scene.size / 2)
     offsets = (np.column_stack([scene.column, scene.row]) - middle).astype(np.float32)
     out = np.empty((len(scene), FRAMES), np.float32)
+    found = out
     for group, system in made:
         begin, end = int(group.frames[0]), int(group.frames[-1]) + 1
         motion = np.zeros((6, end - begin), np.float32)
         if group.expanded:
             motion[:, group.frames - begin] = group.motion(scene.kernels()[group.frames], middle)
         found = solve(system, scene.pixels, motion, offsets, begin, workers=workers)
-        out[:, group.frames] = found[:, group.frames - begin]
-    return out
+        if len(made) > 1:
+            out[:, run_of(group.frames)] = found[:, run_of(group.frames - begin)]
+    return out if len(made) > 1 else found
 
 
 def aperture_lines(scene: Scene, turns: int, out: NDArray[np.float32]) -> tuple[list[Line], float]:
@@ -257,7 +262,7 @@ def failures(result: dict[str, Any], quick: bool) -> list[str]:
 
 def run(quick: bool) -> dict[str, Any]:
     """Measure everything."""
-    size, turns = (256, 2) if quick else (512, 5)
+    size, turns = (256, 5) if quick else (512, 15)
     scene = Scene.draw(size)
     out = np.empty((len(kernels.SUMS), len(scene), FRAMES), np.float32)
     before = os.getloadavg()[0]

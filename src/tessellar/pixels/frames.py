@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from tessellar.products.keywords import Keys
     from tessellar.targets import Field
 
+# Frames that are announced before they are read.
+_AHEAD = 16
 # Windows that are narrower than the image by this factor are read row by row.
 _NARROW = 4
 #: Where frames are timed, if they do not say it: the middle of the CCD.
@@ -172,11 +175,31 @@ def _read_wide(
 def _read_narrow(
     file: int, offset: int, step: int, rows: int, length: int, room: bytearray | None
 ) -> NDArray[np.uint8] | None:
-    """Read the same one by one: most of the run would be dropped. It is announced, so that disks see one run."""
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(file, offset, (rows - 1) * step + length, os.POSIX_FADV_WILLNEED)
+    """Read the same one by one: most of the run would be dropped."""
     raw = b"".join([os.pread(file, length, offset + row * step) for row in range(rows)])
     return np.frombuffer(raw, np.uint8).reshape(rows, length) if len(raw) == rows * length else None
+
+
+def announce(frame: Frame, corner: tuple[int, int], shape: tuple[int, int], *, errors: bool = False) -> None:
+    """Tell the system that pixels of a frame will be read soon: it fetches them from the disk meanwhile.
+
+    Parameters
+    ----------
+    frame : Frame
+    corner, shape
+        As `read_window` takes them.
+    errors : bool
+        Whether their errors will be read, too.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with suppress(OSError), frame.path.open("rb", buffering=0) as stream:
+        for layout in (frame.pixels, frame.errors if errors else None):
+            if layout is not None:
+                size, wide = layout.dtype.itemsize, layout.shape[1]
+                first = max(corner[1] - layout.corner[1], 0) * wide + max(corner[0] - layout.corner[0], 0)
+                count = (shape[0] - 1) * wide + shape[1]
+                os.posix_fadvise(stream.fileno(), layout.offset + first * size, count * size, os.POSIX_FADV_WILLNEED)
 
 
 def science(frame: Frame, corner: tuple[int, int], shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -194,6 +217,8 @@ def read_cubes(
     errors = np.full_like(images, np.nan)
     room = bytearray()
     for index, frame in enumerate(frames):
+        if index + _AHEAD < len(frames):
+            announce(frames[index + _AHEAD], corner, shape, errors=True)
         read_window(frame.path, frame.pixels, corner, shape, images[index], room)
         if frame.errors is not None:
             read_window(frame.path, frame.errors, corner, shape, errors[index], room)

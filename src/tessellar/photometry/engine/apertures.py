@@ -17,6 +17,7 @@ from tessellar.photometry.engine.hourly import aperture_noise, medians
 from tessellar.photometry.engine.judging import judge
 from tessellar.photometry.engine.kernels import SUMS, compiled
 from tessellar.photometry.engine.light import star_skies
+from tessellar.photometry.engine.order import by_place
 from tessellar.photometry.engine.workers import Workers, parts
 from tessellar.photometry.fitting.starfit import SATURATED
 from tessellar.photometry.merit.sanity import EDGE_FRACTION
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Float = NDArray[np.float32]
 
 # Stars that are worked on at a time, values that are summed at a time, and stars that a thread takes at a time.
-_CHUNK, _VALUES, _SHARE = 4096, 1 << 23, 256
+_CHUNK, _VALUES, _SHARE = 4096, 1 << 23, 128
 # A pixel that is saturated in more of the good cadences than this is told as a doubt.
 _SATURATED_SHARE = 0.01
 
@@ -52,8 +53,10 @@ def measure_apertures(scene: BandSky, workers: Workers) -> BandCurves:
     more = {name: np.full(count, np.nan) for name in ("edge_flux", "saturated")}
     size = at_a_time(frames)
     sums = np.empty((len(SUMS), min(size, count), frames), dtype=np.float32)
+    order = by_place(column, row)
     for part in parts(count, size):
-        _measure_some(scene, found, part, column[part], row[part], sums, columns, more, workers)
+        which = order[part]
+        _measure_some(scene, found, which, column[which], row[which], sums, columns, more, workers)
     stars = scene.stars
     table: dict[str, NDArray[Any]] = {
         name: getattr(stars, name)[scene.wanted] for name in ("ra", "dec", "tmag", "column", "row")
@@ -120,7 +123,7 @@ def _contamination(scene: BandSky, found: Apertures) -> NDArray[np.float64]:
 def _measure_some(
     scene: BandSky,
     found: Apertures,
-    part: slice,
+    which: NDArray[np.int64],
     column: NDArray[np.int64],
     row: NDArray[np.int64],
     sums: Float,
@@ -129,17 +132,17 @@ def _measure_some(
     workers: Workers,
 ) -> None:
     window, field = scene.window, scene.field
-    star, up, right = np.nonzero(found.masks[part])
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(star, minlength=part.stop - part.start))]).astype(np.int64)
-    rows, cols = found.bottom[part][star] + up, found.left[part][star] + right
+    star, up, right = np.nonzero(found.masks[which])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(star, minlength=len(which)))]).astype(np.int64)
+    rows, cols = found.bottom[which][star] + up, found.left[which][star] + right
     indices = (rows - window.corner[1]) * window.shape[1] + cols - window.corner[0]
     across, along = (cols - column[star]).astype(np.float32), (rows - row[star]).astype(np.float32)
     (left, bottom) = field.corner
-    sky = star_skies(field, indptr, rows - bottom, cols - left)
-    read = np.bincount(star, scene.noise.read[cols - left], part.stop - part.start).astype(np.float32)
+    sky = star_skies(field, indptr, rows - bottom, cols - left, workers)
+    read = np.bincount(star, scene.noise.read[cols - left], len(which)).astype(np.float32)
     arrays = window.pixels, indptr, indices.astype(np.int64), across, along, sky, read, scene.noise.time
-    spans = [(share.start, share.stop) for share in parts(part.stop - part.start, _SHARE)]
-    out = sums[:, : part.stop - part.start]
+    spans = [(share.start, share.stop) for share in parts(len(which), _SHARE)]
+    out = sums[:, : len(which)]
     workers.each(partial(_sum, arrays, out), spans)
     flux, variance, light, moment_x, moment_y, missing, peak = out
     size = np.diff(indptr)[:, None]
@@ -147,22 +150,21 @@ def _measure_some(
     bits = np.where(gaps, np.uint8(PixelQuality.MISSING_PIXEL), np.uint8(0))
     bits |= np.where(missing >= size, np.uint8(PixelQuality.ALL_MISSING), np.uint8(0))
     flux[gaps] = variance[gaps] = np.nan
-    columns["FLUX"][part], columns["FLUX_BKG"][part] = flux, sky
-    np.sqrt(variance, out=columns["FLUX_ERR"][part])
+    columns["FLUX"][which], columns["FLUX_BKG"][which] = flux, sky
+    columns["FLUX_ERR"][which] = np.sqrt(variance, out=variance)
     with np.errstate(invalid="ignore", divide="ignore"):
         for name, moment, place in (("MOM_CENTR1", moment_x, column), ("MOM_CENTR2", moment_y, row)):
-            centre = columns[name][part]
-            np.divide(moment, light, out=centre)
-            centre += place[:, None]
-            centre[gaps | ~(light > 0)] = np.nan
-    bits |= np.where(np.isfinite(columns["MOM_CENTR1"][part]), np.uint8(0), np.uint8(PixelQuality.MISSING_CENTROID))
+            np.divide(moment, light, out=moment)
+            moment[gaps | ~(light > 0)] = np.nan
+            columns[name][which] = moment + place[:, None]
+    bits |= np.where(np.isfinite(moment_x), np.uint8(0), np.uint8(PixelQuality.MISSING_CENTROID))
     bits |= np.where(np.isfinite(sky), np.uint8(0), np.uint8(PixelQuality.MISSING_BACKGROUND))
-    bits |= _jumps(scene, star, rows, cols, part.stop - part.start)
-    columns["PIXEL_QUALITY"][part] = bits
-    more["edge_flux"][part] = on_border(scene, star, rows, cols, len(size))
+    bits |= _jumps(scene, star, rows, cols, len(which))
+    columns["PIXEL_QUALITY"][which] = bits
+    more["edge_flux"][which] = on_border(scene, star, rows, cols, len(size))
     if scene.good.any():
         level = peak + sky / np.maximum(size, 1)
-        more["saturated"][part] = (level[:, scene.good] >= SATURATED).mean(axis=1)
+        more["saturated"][which] = (level[:, scene.good] >= SATURATED).mean(axis=1)
 
 
 def _sum(arrays: tuple[Any, ...], out: Float, first: int, last: int) -> None:

@@ -20,6 +20,7 @@ from tessellar.photometry.engine.judging import judge
 from tessellar.photometry.engine.kernels import compiled
 from tessellar.photometry.engine.light import star_skies
 from tessellar.photometry.engine.mending import Gaps, mend
+from tessellar.photometry.engine.order import by_place, run_of
 from tessellar.photometry.engine.solving import flux_errors, solve
 from tessellar.photometry.engine.system import Stars, System, build_system
 from tessellar.photometry.engine.workers import Workers, parts
@@ -66,11 +67,14 @@ def fit_stars(scene: BandSky, workers: Workers) -> BandCurves:
     weights = np.zeros(window.shape, dtype=np.float32)
     np.divide(1.0, scene.variance, out=weights, where=used)
     near = _touching(scene)
-    wanted = np.searchsorted(near, scene.wanted)
+    at = np.empty(len(scene.stars), dtype=np.int64)
+    at[near] = np.arange(len(near))
+    wanted = at[scene.wanted]
     (left, bottom) = field.corner
     column, row = (nearest_pixel(each[scene.wanted]) for each in (scene.stars.column, scene.stars.row))
-    each = np.arange(len(wanted) + 1)
-    sky = star_skies(field, each, row - bottom, column - left)
+    order = by_place(column, row)
+    sky = np.empty((len(wanted), len(field)), dtype=np.float32)
+    sky[order] = star_skies(field, np.arange(len(order) + 1), row[order] - bottom, column[order] - left, workers)
     made = _Curves(
         np.full(sky.shape, np.nan, np.float32), np.full(sky.shape, np.nan, np.float32), np.zeros(sky.shape, np.uint8)
     )
@@ -89,13 +93,14 @@ def fit_stars(scene: BandSky, workers: Workers) -> BandCurves:
 
 
 def _touching(scene: BandSky) -> NDArray[np.int64]:
-    """Stars whose light falls on the pixels, wherever they have moved to."""
+    """Stars whose light falls on the pixels, wherever they have moved to; neighbours one after the other."""
     (left, bottom), (high, wide) = scene.window.corner, scene.window.shape
     reach = scene.field.responses[0].reach + 1.5
     near = (scene.stars.row > bottom - reach) & (scene.stars.row < bottom + high - 1 + reach)
     near &= (scene.stars.column > left - reach) & (scene.stars.column < left + wide - 1 + reach)
     near[scene.wanted] = True
-    return np.flatnonzero(near)
+    found = np.flatnonzero(near)
+    return found[by_place(scene.stars.column[found], scene.stars.row[found])]
 
 
 def _system(
@@ -148,15 +153,16 @@ def _fit_run(
             response = scene.response(group.segment)
             shares[int(frame)] = mend(system, response, pixels, moves, offsets, int(frame), missing, solved)[wanted]
             fluxes[:, at] = solved[:, 0]
-    found = fluxes[wanted][:, frames - begin]
-    light = sky[:, frames]
+    run = run_of(frames)
+    found = fluxes[wanted][:, run_of(frames - begin)]
+    light = sky[:, run]
     mean = np.nanmean(sky[:, scene.good], axis=1) if scene.good.any() else np.nanmean(sky, axis=1)
     error = flux_errors(system, found, np.where(np.isfinite(light), light, mean[:, None]), mean, wanted)
     # What nothing was measured of is what was expected, and no light curve.
     dark = ~system.free[wanted]
     found[dark] = np.nan
     error[~np.isfinite(found)] = np.nan
-    made.flux[:, frames], made.error[:, frames] = found, error
+    made.flux[:, run], made.error[:, run] = found, error
     made.bits[np.ix_(dark, frames)] |= _NOTHING
     for frame, share in shares.items():
         # With less of its information a star's flux is less certain by the root of it.

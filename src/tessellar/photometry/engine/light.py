@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessellar.photometry.engine.workers import parts
+from tessellar.photometry.engine.workers import Workers, parts
 from tessellar.photometry.merit.noise import EXPOSURE, READ_NOISE, error_scale, errors_time, noise_time
 from tessellar.pixels.frames import read_cubes
 from tessellar.pixels.stamp import Stamp
@@ -24,7 +24,8 @@ Float = NDArray[np.float32]
 _FRAMES, _ROWS = 8, 24
 # Each of the four outputs reads so many columns, the first science column being 45.
 _OUTPUT, _FIRST = 512, 45
-_CHUNK = 2048
+# Stars whose backgrounds are made by one product of matrices.
+_CHUNK = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,11 @@ def mean_sky(field: PreparedField, rows: tuple[int, int], use: NDArray[np.bool_]
 
 
 def star_skies(
-    field: PreparedField, indptr: NDArray[np.int64], row: NDArray[np.int64], column: NDArray[np.int64]
+    field: PreparedField,
+    indptr: NDArray[np.int64],
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+    workers: Workers | None = None,
 ) -> Float:
     """Background of each star's pixels, summed, in every frame.
 
@@ -102,9 +107,10 @@ def star_skies(
     ----------
     field : PreparedField
     indptr : int64 array (stars + 1,)
-        Where each star's pixels begin in the lists.
+        Where each star's pixels begin in the lists. It is fastest where neighbours follow each other.
     row, column : int64 array (entries,)
         Pixels, counted from 0 in the frames.
+    workers : Workers, optional
 
     Returns
     -------
@@ -115,36 +121,26 @@ def star_skies(
     down, across = (weights.astype(np.float32) for weights in series.sky.mesh.weights)
     nodes = series.nodes.reshape(len(series), -1).astype(np.float32)
     values = np.ascontiguousarray(np.concatenate([nodes, series.glow.astype(np.float32)], axis=1).T)
+    knots = series.glow.shape[1] if np.any(series.glow) else 0
+    # No knot is where there is no glow.
+    below, share = np.full(len(row), -1, dtype=np.int64), np.zeros(len(row), dtype=np.float32)
+    if knots and len(row):
+        begin = int(row.min())
+        knot, part_of = series.sky.glow_of(slice(begin, int(row.max()) + 1))
+        below, share = knot[row - begin, column], part_of[row - begin, column]
     out = np.empty((len(indptr) - 1, len(series)), dtype=np.float32)
-    below = share = None
-    knots = series.glow.shape[1]
-    if knots and np.any(series.glow):
-        top = int(row.max()) + 1 if len(row) else 1
-        begin = int(row.min()) if len(row) else 0
-        below, share = series.sky.glow_of(slice(begin, top))
-        below, share = below[row - begin, column], share[row - begin, column]
-    for part in parts(len(out), _CHUNK):
-        weights = np.zeros((part.stop - part.start, len(values)), dtype=np.float32)
-        _kernel()(indptr, row, column, part.start, part.stop, down, across, weights)
-        if below is not None and share is not None:
-            _add_glow(weights, indptr, part, below, share, knots)
-        # Nodes far off have no say; leaving them out saves most of the product.
-        heard = np.flatnonzero(np.abs(weights).max(axis=0) > 1e-7)
-        out[part] = weights[:, heard] @ values[heard]
+    gather = _kernel()
+
+    def add_up(first: int, last: int) -> None:
+        weights = np.zeros((last - first, len(values)), dtype=np.float32)
+        heard = np.zeros(len(values), dtype=np.bool_)
+        gather(indptr, row, column, first, last, down, across, below, share, knots, weights, heard)
+        # Nodes far off have no say; leaving them out saves most of the product, where neighbours are together.
+        some = np.flatnonzero(heard)
+        np.matmul(weights.take(some, axis=1), values.take(some, axis=0), out=out[first:last])
+
+    (workers or Workers(1)).each(add_up, [(part.start, part.stop) for part in parts(len(out), _CHUNK)])
     return out
-
-
-def _add_glow(
-    weights: Float, indptr: NDArray[np.int64], part: slice, below: NDArray[np.int64], share: Float, knots: int
-) -> None:
-    spans = slice(indptr[part.start], indptr[part.stop])
-    star = np.repeat(np.arange(part.stop - part.start), np.diff(indptr[part.start : part.stop + 1]))
-    knot, part_of = below[spans], share[spans]
-    base = weights.shape[1] - knots
-    # Knot 0 is where the glow begins, with none; the one after the last has the light of the last.
-    for number, weight in ((knot, 1 - part_of), (knot + 1, part_of)):
-        real = (knot >= 0) & (number >= 1)
-        np.add.at(weights, (star[real], base + np.minimum(number[real], knots) - 1), weight[real])
 
 
 @cache
@@ -154,13 +150,28 @@ def _kernel() -> Any:
     return njit(cache=True, nogil=True, fastmath=True)(_gather)
 
 
-def _gather(indptr, row, column, first, last, down, across, weights):  # type: ignore[no-untyped-def]
-    """With what weight each node enters the background of a star's pixels. Compiled by numba."""
+def _gather(indptr, row, column, first, last, down, across, below, share, knots, weights, heard):  # type: ignore[no-untyped-def]
+    """With what weight each node, and each knot, enters the background of a star's pixels. Compiled by numba."""
     tall, broad = down.shape[1], across.shape[1]
+    line = np.zeros(broad, np.float32)
     for star in range(first, last):
+        mine = weights[star - first]
         for at in range(indptr[star], indptr[star + 1]):
-            for j in range(tall):
-                weight = down[row[at], j]
-                if abs(weight) > 1e-8:
-                    for k in range(broad):
-                        weights[star - first, j * broad + k] += weight * across[column[at], k]
+            for k in range(broad):
+                line[k] += across[column[at], k]
+            # Pixels of one row have the same say down the columns: once for them all.
+            if at + 1 == indptr[star + 1] or row[at + 1] != row[at]:
+                for j in range(tall):
+                    weight = down[row[at], j]
+                    if abs(weight) > 1e-8:
+                        for k in range(broad):
+                            mine[j * broad + k] += weight * line[k]
+                line[:] = 0.0
+            # Knot 0 is where the glow begins, with none; the one after the last has the light of the last.
+            if below[at] >= 1:
+                mine[tall * broad + min(below[at], knots) - 1] += np.float32(1.0) - share[at]
+            if below[at] >= 0:
+                mine[tall * broad + min(below[at] + 1, knots) - 1] += share[at]
+        for node in range(len(mine)):
+            if abs(mine[node]) > 1e-7:
+                heard[node] = True

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import Corrupt, InputError, MissingInput
 from tessellar.photometry.engine.workers import parts
+from tessellar.pixels.frames import announce
 from tessellar.pixels.quality import excluded_by_hand, excluded_pixels
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ Float = NDArray[np.float32]
 
 # Frames that are turned over at a time: values of one pixel then fill two lines of the cache.
 _FRAMES = 32
+# Frames whose rows are on their way from the disk meanwhile.
+_AHEAD = 96
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +82,16 @@ def read_rows(field: PreparedField, rows: tuple[int, int], *, threads: int = 1) 
 
     def turn(part: slice) -> None:
         size = part.stop - part.start
+        for frame in field.frames[part.start + _AHEAD : part.stop + _AHEAD]:
+            announce(frame, corner, shape)
         raw = np.empty((size, *shape), dtype=np.uint32)
         for index in range(size):
             _read(field.frames[part.start + index], corner, raw[index])
         surface, glow = sky.of(part)
         _kernel()(raw, surface, sky.below, sky.share, glow, part.start, pixels, exposed)
 
+    for frame in field.frames[:_AHEAD]:
+        announce(frame, corner, shape)
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(turn, parts(count, _FRAMES)))
     exposed &= field.background.usable

@@ -8,6 +8,7 @@ steps end at is the exact solution, whatever the inverse. Three do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -21,9 +22,10 @@ from tessellar.photometry.engine.workers import Workers, parts
 Float = NDArray[np.float32]
 
 STEPS = 3
-#: Frames and stars that are worked on at a time: fluxes of a band then stay within some tens of megabytes.
+#: Frames that are worked on at a time: fluxes of a band then stay within some tens of megabytes.
 FRAMES = 512
-_STARS = 1024
+# What a thread takes at a time.
+_STARS, _TILES = 256, 16
 
 
 def solve(
@@ -63,25 +65,41 @@ def solve(
     """
     crew = workers or Workers(1)
     project, multiply, step = (_kernel(name, plain) for name in ("projections", "products", "tile_steps"))
-    stars = system.stars
+    stars, count = system.stars, motion.shape[1]
     start = np.nan_to_num(stars.flux).astype(np.float32)[:, None]
     held = (system.precision * np.nan_to_num(stars.flux)).astype(np.float32)[:, None]
-    fluxes = np.empty((len(stars), motion.shape[1]), dtype=np.float32)
+    fluxes = np.empty((len(stars), count), dtype=np.float32)
     blocks = [(part.start, part.stop) for part in parts(len(stars), _STARS)]
+    batches = [(system.tiles[part],) for part in parts(len(system.tiles), _TILES)]
     boxes = system.boxes, system.bottoms, system.lefts, system.reaches
     normal = system.indptr, system.indices, system.matrix
-    for part in parts(motion.shape[1], FRAMES):
+    # The same memory for every piece of time, and all passes over it shared by the threads.
+    room = [np.empty(len(stars) * min(count, FRAMES), dtype=np.float32) for _ in range(3)]
+    for part in parts(count, FRAMES):
         moves = np.ascontiguousarray(motion[:, part])
-        sides = np.empty((len(stars), moves.shape[1]), dtype=np.float32)
+        shape = len(stars), moves.shape[1]
+        sides, left, found = (each[: shape[0] * shape[1]].reshape(shape) for each in room)
         place = pixels, begin + part.start, system.shape[1], *boxes, offsets, moves
-        crew.each(partial(_on, project, place, sides), blocks)
-        sides += held
-        found = np.repeat(start, moves.shape[1], axis=1)
+
+        def begin_block(first: int, last: int, place: Any = place, sides: Float = sides, found: Float = found) -> None:
+            project(*place, first, last, sides)
+            sides[first:last] += held[first:last]
+            found[first:last] = start[first:last]
+
+        def rest_of_block(
+            first: int, last: int, moves: Float = moves, sides: Float = sides, left: Float = left, found: Float = found
+        ) -> None:
+            left[first:last] = sides[first:last]
+            multiply(found, *normal, offsets, moves, first, last, left)
+
+        def keep_block(first: int, last: int, part: slice = part, found: Float = found) -> None:
+            fluxes[first:last, part] = found[first:last]
+
+        crew.each(begin_block, blocks)
         for _ in range(steps):
-            left = sides.copy()
-            crew.each(partial(_on, multiply, (found, *normal, offsets, moves), left), blocks)
-            crew.each(partial(_step, step, left, found), [(tile,) for tile in system.tiles])
-        fluxes[:, part] = found
+            crew.each(rest_of_block, blocks)
+            crew.each(partial(_step, step, left, found), batches)
+        crew.each(keep_block, blocks)
     return fluxes
 
 
@@ -89,12 +107,9 @@ def _kernel(name: str, plain: bool) -> Any:
     return getattr(kernels, f"{name}_plain") if plain else kernels.compiled(name)
 
 
-def _on(kernel: Any, arrays: tuple[Any, ...], out: Float, first: int, last: int) -> None:
-    kernel(*arrays, first, last, out)
-
-
-def _step(kernel: Any, left: Float, found: Float, tile: Tile) -> None:
-    kernel(left, tile.members, tile.inverse, tile.stars, found)
+def _step(kernel: Any, left: Float, found: Float, tiles: Sequence[Tile]) -> None:
+    for tile in tiles:
+        kernel(left, tile.members, tile.inverse, tile.stars, found)
 
 
 def flux_errors(system: System, fluxes: Float, sky: Float, mean_sky: Float, stars: NDArray[np.int64]) -> Float:

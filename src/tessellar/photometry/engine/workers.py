@@ -37,5 +37,12 @@ class Workers:
             for item in items:
                 call(*item)
             return
-        for done in [self._pool.submit(call, *item) for item in items]:
+        # Each thread takes the next one when it is done with one: a future for each would cost more than small ones do.
+        left = iter(list(items))
+
+        def work() -> None:
+            for item in left:
+                call(*item)
+
+        for done in [self._pool.submit(work) for _ in range(self.threads)]:
             done.result()
