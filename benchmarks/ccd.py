@@ -10,6 +10,7 @@ survey's files lie beside the frames until they have been looked at: as much roo
     python benchmarks/ccd.py                              512 x 512 x 400 frames, with one worker and with two
     python benchmarks/ccd.py --quick                      the same (frames in the user's cache, 1 GB)
     python benchmarks/ccd.py --full --frames DIR          2048 x 2048 x 1,300 frames in DIR: 46 GB, made in half an hour
+    python benchmarks/ccd.py --full --frames DIR --workers 1 2    the same with one worker, and with two
     python benchmarks/ccd.py --full --frames DIR --count 40    only 40 frames: the 6 min are not judged
     python benchmarks/ccd.py --engine                     a row more: the engine and the store alone, with two workers
     python benchmarks/ccd.py --json                       one object on stdout
@@ -18,8 +19,9 @@ The row "engine" is a lower bound: bands are appended to a store under a lock, b
 no to-do list, parts, ledger, or stars measured one by one.
 
 Exit status 1: a whole CCD takes more than 6 min, planned and run, or more than 8 GiB, on two cores; where both are run,
-two workers are less than 1.6 times as fast as one; or the survey has not measured every star that it planned. Memory
-and stars are judged always. The load of the machine is read once, before anything else: if it is 1.5 or more, other
+two workers are less than 1.6 times as fast as one, with a whole CCD (1.3 times with less: of ten seconds the start of
+the workers, which is not shared, is a quarter); or the survey has not measured every star that it planned. Memory and
+stars are judged always. The load of the machine is read once, before anything else: if it is 1.5 or more, other
 processes are at work, and what the clock says against us is not judged; "not judged: the machine is busy" is printed,
 stands in the object of --json (`not_judged`), and leaves the exit status 0.
 """
@@ -60,7 +62,9 @@ WHOLE, SECTOR = 2048, 1300
 METHODS = ("aperture", "linpsf")
 # The faintest stars: all of the 200,000.
 LIMIT = 16.0
-WALL, MEMORY, GAIN = 360.0, 8.0, 1.6
+WALL, MEMORY = 360.0, 8.0
+# Two workers over one: of a whole CCD, and of a run so short that the start of the workers is much of it.
+GAIN, SHORT_GAIN = 1.6, 1.3
 QUIET = 1.5
 # Bytes that one band may take in a worker.
 BAND = 2.6e9
@@ -295,9 +299,9 @@ def judged(results: list[dict[str, Any]], whole: bool, load: float) -> tuple[lis
         if left or not each["cadences"] > 0:
             failed.append(f"{each['aside']} tasks are set aside, {each['status'].get('UNKNOWN', 0)} stars not measured")
     if len(results) > 1:
-        gain = results[0]["wall"] / last["wall"]
-        if not gain >= GAIN:
-            slow.append(f"two workers are {gain:.2f} times as fast as one, less than {GAIN}")
+        gain, least = results[0]["wall"] / last["wall"], GAIN if whole else SHORT_GAIN
+        if not gain >= least:
+            slow.append(f"two workers are {gain:.2f} times as fast as one, less than {least}")
     if load < QUIET:
         return failed + slow, []
     return failed, [f"the machine is busy (load {load:.1f}): {line}" for line in slow]
@@ -312,6 +316,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="2048 x 2048 x 1,300")
     parser.add_argument("--frames", type=Path, help="folder of the frames, and of the survey for a while")
     parser.add_argument("--count", type=int, help="fewer frames")
+    parser.add_argument("--workers", type=int, nargs="+", metavar="N", help="1 2; with --full 2 alone")
     parser.add_argument("--size", type=int, help="fewer pixels a side")
     parser.add_argument("--engine", action="store_true", help="also the engine and the store alone")
     parser.add_argument("--json", action="store_true", help="one object on stdout")
@@ -325,7 +330,8 @@ def main() -> int:
     field = make_field(folder, size, count)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         pool.submit(warm_up, field.path).result()
-    results = [run_survey(field, folder, workers) for workers in ((2,) if asked.full else (1, 2))]
+    numbers = asked.workers or ([2] if asked.full else [1, 2])
+    results = [run_survey(field, folder, workers) for workers in sorted(numbers)]
     failed, unjudged = judged(results, (size, count) == (WHOLE, SECTOR), load)
     beside = [run_engine(field, folder, 2)] if asked.engine else []
     about = {"pixels": list(field.shape), "frames": len(field), "load": load}

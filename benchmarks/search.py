@@ -220,7 +220,7 @@ def run_client(tool: str, url: str, task: str, values: list[str]) -> None:
 
 
 def race(url: str, targets: list[tuple[str, float, float]], obsids: list[str]) -> dict[str, dict[str, Any]]:
-    """Let both clients read the same rows, in turn."""
+    """Let both clients read the same rows, in turn; the best time of each, for a machine is slowed down only."""
     tasks = {"sector": ["2"], "20 targets": [name for name, _, _ in targets[1:21]], "products": obsids}
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as home:
@@ -229,7 +229,7 @@ def race(url: str, targets: list[tuple[str, float, float]], obsids: list[str]) -
         for task, values in tasks.items():
             told_first = json.dumps([targets[0][0], *values])
             runs: dict[str, list[dict[str, Any]]] = {"tessellar": [], "astroquery": []}
-            for _ in range(3):
+            for _ in range(5):
                 for tool, told in runs.items():
                     command = [sys.executable, __file__, "--client", tool, url, task]
                     done = subprocess.run(
@@ -242,7 +242,12 @@ def race(url: str, targets: list[tuple[str, float, float]], obsids: list[str]) -
                     )
                     told.append(json.loads(done.stdout.splitlines()[-1]))
             found[task] = {
-                tool: {key: statistics.median(each[key] for each in told) for key in told[0]}
+                tool: {
+                    key: min(each[key] for each in told)
+                    if key in ("seconds", "processor")
+                    else statistics.median(each[key] for each in told)
+                    for key in told[0]
+                }
                 for tool, told in runs.items()
             }
             assert found[task]["tessellar"]["rows"] == found[task]["astroquery"]["rows"], found[task]

@@ -257,7 +257,11 @@ def _per_cadence(
 
 def _extend(group: Any, name: str, values: NDArray[Any], storage: Mapping[str, Any], before: int) -> int:
     """Append to a dataset, which is made if need be, `before` empty rows in it; the row of the first value."""
-    data = group[name] if name in group else group.create_dataset(name, **storage)
+    data = group.get(name)
+    if data is None:
+        data = group.create_dataset(name, **storage)
+    elif data.dtype.kind != values.dtype.kind:
+        raise InputError(f"{name} is of {data.dtype} in the store, {values.dtype} was given")
     first = max(len(data), before)
     data.resize(first + len(values), axis=0)
     data[first:] = values
@@ -266,12 +270,10 @@ def _extend(group: Any, name: str, values: NDArray[Any], storage: Mapping[str, A
 
 def _extend_all(group: Any, given: Mapping[str, NDArray[Any]], first: int, count: int, length: int | None) -> None:
     for name, values in given.items():
-        if name in group and group[name].dtype.kind != values.dtype.kind:
-            raise InputError(f"{name} is of {group[name].dtype} in the store, {values.dtype} was given")
         storage = (
             table_storage(column_type(values), name) if length is None else series_storage(name, values.dtype, length)
         )
         _extend(group, name, values, storage, first)
-    for name in group:
+    for name in set(group) - set(given):
         # What this block lacks is filled.
         group[name].resize(first + count, axis=0)

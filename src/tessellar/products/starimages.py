@@ -161,7 +161,8 @@ def _length(group: Any, name: str) -> int:
 
 def _extend(group: Any, name: str, values: NDArray[Any], dtype: Any, first: int) -> None:
     """Write values from row `first` on; rows before it that are missing are filled."""
-    if name not in group:
-        group.create_dataset(name, **table_storage(np.dtype(dtype)) | {"chunks": (_PIXELS,)})
-    group[name].resize(first + len(values), axis=0)
-    group[name][first:] = values
+    data = group.get(name)
+    if data is None:
+        data = group.create_dataset(name, **table_storage(np.dtype(dtype)) | {"chunks": (_PIXELS,)})
+    data.resize(first + len(values), axis=0)
+    data[first:] = values

@@ -335,7 +335,7 @@ class _Plan:
                 single = [at for at in places if not prepared.responses or self._is_single(self.chosen[at])]
                 bands = self._bands(prepared, sorted(set(places) - set(single)))
                 if bands:
-                    # Each handful comes after the bands that it lies in: their rows have just been read.
+                    # Each handful comes among the bands that it lies in: their rows have just been read.
                     single.sort(key=lambda at: self.chosen[at].candidate.row)
             else:
                 # Stars of one file are measured together, in the order of the brightest of each file.
@@ -345,11 +345,11 @@ class _Plan:
             self._list_tasks(bands, [single[at : at + _STARS[kind]] for at in range(0, len(single), _STARS[kind])])
 
     def _list_tasks(self, bands: list[tuple[tuple[int, int], list[int]]], handfuls: list[list[int]]) -> None:
-        """Put handfuls evenly between bands: they wait for the disk most of the time, bands hardly ever."""
+        """Put handfuls evenly between bands, at the end a band: they wait for the disk, bands hardly ever do."""
         done = 0
         for count, ((first, last), places) in enumerate(bands, 1):
             self._add_task(places, first, last)
-            due = len(handfuls) * count // len(bands)
+            due = (2 * len(handfuls) * count + len(bands)) // (2 * len(bands))
             for places in handfuls[done:due]:
                 self._add_task(places, None, None)
             done = due
