@@ -46,8 +46,7 @@ def packed(name: str, values: ArrayLike) -> NDArray[Any]:
     if name in FIXED:
         if array.dtype == np.int32:
             return array
-        scaled = np.multiply(array, _STEPS, dtype=np.float64)
-        np.rint(scaled, out=scaled)
+        scaled = np.asarray(np.rint(np.multiply(array, _STEPS, dtype=np.float64)))
         known = (scaled < -float(_NONE)) & (scaled > float(_NONE))
         with np.errstate(invalid="ignore"):
             made = scaled.astype(np.int32)

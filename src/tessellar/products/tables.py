@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from astropy.table import MaskedColumn, Table
+from astropy.table import Table
 from numpy.typing import NDArray
 
 from tessellar.errors import QueryError
@@ -166,7 +166,7 @@ class ArchiveTable(Table):  # type: ignore[misc]
         else:
             names = list(columns)
         unreadable: dict[str, int] = {}
-        found = []
+        found: list[np.ma.MaskedArray[Any, Any]] = []
         for name in names:
             info = cls.known_columns.get(name, ColumnInfo(str, None, ""))
             given = values.pop(name, None) if spend and isinstance(values, dict) else values.get(name)
@@ -174,9 +174,22 @@ class ArchiveTable(Table):  # type: ignore[misc]
             found.append(column)
             if failed:
                 unreadable[name] = failed
-        table = cls(found, names=names, masked=True, copy=False)
+        table = cls._of_arrays(found, names)
         if unreadable:
             table.meta[_UNREADABLE] = unreadable
+        return table
+
+    @classmethod
+    def _of_arrays(cls, arrays: Sequence[np.ma.MaskedArray[Any, Any]], names: Sequence[str]) -> Self:
+        """Make columns of arrays, with what is known of them. Astropy would make each of them twice from columns."""
+        table = cls(list(arrays), names=names, masked=True, copy=False)
+        for name in names:
+            info = cls.known_columns.get(name)
+            if info is not None:
+                column = table.columns[name]
+                column.description = info.description
+                if info.unit is not None:
+                    column.unit = info.unit
         return table
 
     @classmethod
@@ -194,8 +207,8 @@ class ArchiveTable(Table):  # type: ignore[misc]
             parts = [table[name] if name in table.colnames else _missing(len(table), info) for table in tables]
             data = np.concatenate([np.ma.getdata(part) for part in parts])
             mask = np.concatenate([np.ma.getmaskarray(part) for part in parts])
-            found.append(MaskedColumn(data, mask=mask, unit=info.unit, description=info.description))
-        joined = cls(found, names=names, masked=True, copy=False)
+            found.append(np.ma.MaskedArray(data, mask=mask))
+        joined = cls._of_arrays(found, names)
         for table in tables:
             for name, failed in table.meta.get(_UNREADABLE, {}).items():
                 unreadable[name] = unreadable.get(name, 0) + failed
@@ -344,8 +357,8 @@ def curl_script(table: ProductTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _column(values: Sequence[Any], info: ColumnInfo) -> tuple[MaskedColumn, int]:
-    """Return the values as a column, and how many of them are not what the column holds: those are masked."""
+def _column(values: Sequence[Any], info: ColumnInfo) -> tuple[np.ma.MaskedArray[Any, Any], int]:
+    """Return the values as an array, and how many of them are not what the column holds: those are masked."""
     read = _as_they_are(values, info.kind)
     failed = 0
     if read is None:
@@ -355,7 +368,7 @@ def _column(values: Sequence[Any], info: ColumnInfo) -> tuple[MaskedColumn, int]
         empty = info.kind()
         data: NDArray[Any] = np.array([empty if item is None else item for item in items], dtype=_DTYPES[info.kind])
         read = data, np.array([item is None for item in items], dtype=bool)
-    return MaskedColumn(read[0], mask=read[1], unit=info.unit, description=info.description), failed
+    return np.ma.MaskedArray(read[0], mask=read[1]), failed
 
 
 def _as_they_are(values: Sequence[Any], kind: type) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
@@ -387,7 +400,7 @@ def _as_they_are(values: Sequence[Any], kind: type) -> tuple[NDArray[Any], NDArr
     return None
 
 
-def _missing(count: int, info: ColumnInfo) -> MaskedColumn:
+def _missing(count: int, info: ColumnInfo) -> np.ma.MaskedArray[Any, Any]:
     return _column([None] * count, info)[0]
 
 
