@@ -7,9 +7,11 @@ file the pixels lie, and a window is read from there.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from tessellar.products.keywords import Keys
     from tessellar.targets import Field
 
-# Frames that are announced before they are read.
+# Frames that are opened, and announced to the system, before they are read.
 _AHEAD = 16
 # Windows that are narrower than the image by this factor are read row by row.
 _NARROW = 4
@@ -136,51 +138,90 @@ def read_window(
         To read wide windows into; made larger if need be. With one for many frames, the system need not find memory
         for each.
     """
+    file = _open(path)
+    try:
+        _read(file, path, layout, corner, shape, out, room)
+    finally:
+        os.close(file)
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """What of a window lies in an image: `rows` times `length` bytes, every `step` from `offset` on; and where."""
+
+    offset: int
+    step: int
+    rows: int
+    length: int
+    place: tuple[slice, slice]
+
+    @property
+    def count(self) -> int:
+        """Bytes from the first to the last."""
+        return (self.rows - 1) * self.step + self.length
+
+
+@lru_cache(maxsize=16)
+def _inside(layout: PixelLayout, corner: tuple[int, int], shape: tuple[int, int]) -> _Inside | None:
     left, bottom = corner[0] - layout.corner[0], corner[1] - layout.corner[1]
     high, wide = layout.shape
     first_row, end_row = max(bottom, 0), min(bottom + shape[0], high)
     first_column, end_column = max(left, 0), min(left + shape[1], wide)
-    if (first_row, first_column, end_row, end_column) != (bottom, left, bottom + shape[0], left + shape[1]):
-        out[:] = np.nan
     if first_row >= end_row or first_column >= end_column:
-        return
-    rows, columns = end_row - first_row, end_column - first_column
+        return None
     size = layout.dtype.itemsize
-    offset, step = layout.offset + (first_row * wide + first_column) * size, wide * size
-    read = _read_narrow if columns * size * _NARROW <= step else _read_wide
+    return _Inside(
+        offset=layout.offset + (first_row * wide + first_column) * size,
+        step=wide * size,
+        rows=end_row - first_row,
+        length=(end_column - first_column) * size,
+        place=(slice(first_row - bottom, end_row - bottom), slice(first_column - left, end_column - left)),
+    )
+
+
+def _open(path: Path) -> int:
     try:
-        with path.open("rb", buffering=0) as stream:
-            view = read(stream.fileno(), offset, step, rows, columns * size, room)
+        return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except FileNotFoundError as error:
         raise MissingInput(f"{path}: gone since the stack was opened") from error
+
+
+def _read(
+    file: int, path: Path, layout: PixelLayout, corner: tuple[int, int], shape: tuple[int, int], out: NDArray[Any],
+    room: bytearray | None,
+) -> None:  # fmt: skip
+    inside = _inside(layout, corner, shape)
+    if inside is None or (inside.rows, inside.length) != (shape[0], shape[1] * layout.dtype.itemsize):
+        out[:] = np.nan
+    if inside is None:
+        return
+    read = _read_narrow if inside.length * _NARROW <= inside.step else _read_wide
+    view = read(file, inside, bytearray() if room is None else room)
     if view is None:
         raise Corrupt(f"{path}: cut short since the stack was opened; fetch it again")
-    out[first_row - bottom : end_row - bottom, first_column - left : end_column - left] = view.view(layout.dtype)
+    out[inside.place] = view.view(layout.dtype)
 
 
-def _read_wide(
-    file: int, offset: int, step: int, rows: int, length: int, room: bytearray | None
-) -> NDArray[np.uint8] | None:
-    """Read `length` bytes every `step`: as one run, what is between them too; None where the file ends before."""
-    count = (rows - 1) * step + length
-    room = bytearray() if room is None else room
+def _read_wide(file: int, inside: _Inside, room: bytearray) -> NDArray[np.uint8] | None:
+    """Read as one run, what is between the rows too; None where the file ends before."""
+    count = inside.count
     room.extend(bytes(max(count - len(room), 0)))
     with memoryview(room)[:count] as part:
-        if os.preadv(file, [part], offset) != count:
+        if os.preadv(file, [part], inside.offset) != count:
             return None
     flat = np.frombuffer(room, np.uint8, count)
-    return np.lib.stride_tricks.as_strided(flat, (rows, length), (step, 1), writeable=False)
+    shape, steps = (inside.rows, inside.length), (inside.step, 1)
+    return np.lib.stride_tricks.as_strided(flat, shape, steps, writeable=False)
 
 
-def _read_narrow(
-    file: int, offset: int, step: int, rows: int, length: int, room: bytearray | None
-) -> NDArray[np.uint8] | None:
-    """Read the same one by one: most of the run would be dropped."""
-    raw = b"".join([os.pread(file, length, offset + row * step) for row in range(rows)])
-    return np.frombuffer(raw, np.uint8).reshape(rows, length) if len(raw) == rows * length else None
+def _read_narrow(file: int, inside: _Inside, room: bytearray) -> NDArray[np.uint8] | None:
+    """Read row by row: most of the run would be dropped."""
+    length, step, offset = inside.length, inside.step, inside.offset
+    raw = b"".join([os.pread(file, length, offset + row * step) for row in range(inside.rows)])
+    return np.frombuffer(raw, np.uint8).reshape(-1, length) if len(raw) == inside.rows * length else None
 
 
-def announce(frame: Frame, corner: tuple[int, int], shape: tuple[int, int], *, errors: bool = False) -> None:
+def announce(frame: Frame, corner: tuple[int, int], shape: tuple[int, int]) -> None:
     """Tell the system that pixels of a frame will be read soon: it fetches them from the disk meanwhile.
 
     Parameters
@@ -188,18 +229,20 @@ def announce(frame: Frame, corner: tuple[int, int], shape: tuple[int, int], *, e
     frame : Frame
     corner, shape
         As `read_window` takes them.
-    errors : bool
-        Whether their errors will be read, too.
     """
-    if not hasattr(os, "posix_fadvise"):
-        return
-    with suppress(OSError), frame.path.open("rb", buffering=0) as stream:
-        for layout in (frame.pixels, frame.errors if errors else None):
-            if layout is not None:
-                size, wide = layout.dtype.itemsize, layout.shape[1]
-                first = max(corner[1] - layout.corner[1], 0) * wide + max(corner[0] - layout.corner[0], 0)
-                count = (shape[0] - 1) * wide + shape[1]
-                os.posix_fadvise(stream.fileno(), layout.offset + first * size, count * size, os.POSIX_FADV_WILLNEED)
+    # Whether the file is there is found out by who reads it.
+    with suppress(MissingInput, OSError):
+        file = _open(frame.path)
+        try:
+            _announce(file, frame.pixels, corner, shape)
+        finally:
+            os.close(file)
+
+
+def _announce(file: int, layout: PixelLayout, corner: tuple[int, int], shape: tuple[int, int]) -> None:
+    inside = _inside(layout, corner, shape)
+    if inside is not None and hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, inside.offset, inside.count, os.POSIX_FADV_WILLNEED)
 
 
 def science(frame: Frame, corner: tuple[int, int], shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -216,12 +259,21 @@ def read_cubes(
     images = np.empty((len(frames), *shape), dtype=np.float32)
     errors = np.full_like(images, np.nan)
     room = bytearray()
-    for index, frame in enumerate(frames):
-        if index + _AHEAD < len(frames):
-            announce(frames[index + _AHEAD], corner, shape, errors=True)
-        read_window(frame.path, frame.pixels, corner, shape, images[index], room)
-        if frame.errors is not None:
-            read_window(frame.path, frame.errors, corner, shape, errors[index], room)
+    opened: deque[int] = deque()
+    try:
+        for index, frame in enumerate(frames):
+            for soon in frames[index + len(opened) : index + _AHEAD]:
+                opened.append(_open(soon.path))
+                for layout in (soon.pixels, soon.errors):
+                    if layout is not None:
+                        _announce(opened[-1], layout, corner, shape)
+            _read(opened[0], frame.path, frame.pixels, corner, shape, images[index], room)
+            if frame.errors is not None:
+                _read(opened[0], frame.path, frame.errors, corner, shape, errors[index], room)
+            os.close(opened.popleft())
+    finally:
+        for file in opened:
+            os.close(file)
     return images, errors
 
 
