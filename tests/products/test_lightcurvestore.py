@@ -18,6 +18,7 @@ from tessellar import TIC, Field
 from tessellar.errors import Corrupt, InputError, MissingInput, NoPermission, StoreError, Unrecognised
 from tessellar.mission.barycentre import SpacecraftPosition, WrittenCorrection, along
 from tessellar.products import LightCurveStore, StarImages, WeightImage
+from tessellar.products.lightcurvelayout import packed
 from tessellar.products.transaction import journal_of
 
 FIELD = Field(27, 1, 1)
@@ -494,3 +495,15 @@ def test_a_journal_that_is_not_whole_is_told(tmp_path: Path):
     journal_of(store.path).write_bytes(b"torn")
     with pytest.raises(Corrupt, match="not a whole journal"):
         LightCurveStore(store.path)
+
+
+def test_places_that_are_packed_already_are_kept_as_they_are(tmp_path: Path) -> None:
+    tic, columns, table = block(1)
+    places = {**columns, "MOM_CENTR1": packed("MOM_CENTR1", columns["MOM_CENTR1"])}
+    kept = []
+    for name, given in (("plain", columns), ("packed", places)):
+        store = new_store(tmp_path / f"{name}.lc.h5")
+        store.append("aperture", tic, given, table)
+        kept.append(store.star(TIC(int(tic[3])), "aperture")["MOM_CENTR1"])
+    np.testing.assert_array_equal(*kept)
+    np.testing.assert_allclose(kept[0], columns["MOM_CENTR1"][3], atol=6e-7)

@@ -70,6 +70,20 @@ def test_a_star_on_the_border_of_two_bands_is_in_the_one_that_measures_it(
     assert all(first <= nearest_pixel(row) <= last for row, first, last in rows)
 
 
+def test_stars_that_are_measured_one_by_one_stand_between_the_bands_of_their_rows(sky_folder: Path) -> None:
+    ledger = plan(sky_folder, choices=Choices(limit=13.0, bright=12.3, rows=16, sources=("ffi",)))
+    tasks = ledger.tasks()
+    handfuls = [place for place, task in enumerate(tasks) if task.rows is None]
+    rows = [row for place in handfuls for (row,) in ledger.select(
+        "SELECT ccd_row FROM target WHERE task = ?", tasks[place].id)]  # fmt: skip
+    ledger.close()
+    assert len(handfuls) > 1
+    assert handfuls[-1] < len(tasks) - 1, "a worker would be alone with the last one"
+    assert max(np.diff([-1, *handfuls, len(tasks)])) <= math.ceil(len(tasks) / len(handfuls)) + 1
+    each = [sorted(rows[at : at + 8]) for at in range(0, len(rows), 8)]
+    assert all(before[-1] <= after[0] for before, after in pairwise(each))
+
+
 def test_the_plan_tells_what_it_needs_and_so_many_workers_are_started_as_have_it(
     planned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
