@@ -263,13 +263,14 @@ class Usage:
             self._look()
 
     def _look(self) -> None:
-        total = 0.0
+        total, read = 0.0, {}
         for pid in (os.getpid(), *(each.pid for each in multiprocessing.active_children())):
             # One that has just ended is no more.
             with suppress(OSError, StopIteration):
                 total += _entry(Path(f"/proc/{pid}/status"), "VmHWM:") / 2**20
-                self._read[pid] = _entry(Path(f"/proc/{pid}/io"), "rchar:")
-        self.peak = max(self.peak, total)
+                read[pid] = _entry(Path(f"/proc/{pid}/io"), "rchar:")
+        # What a worker has read is its parent's as soon as it has ended.
+        self._read, self.peak = read, max(self.peak, total)
 
 
 def _entry(path: Path, name: str) -> int:

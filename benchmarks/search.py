@@ -52,6 +52,7 @@ WANTED = {
     "sector: tessellar / astroquery, processor": 1.0,
     "sector: tessellar / astroquery, memory": 1.0,
     "20 targets: tessellar / astroquery, time": 1.0,
+    "20 targets: tessellar / astroquery, processor": 1.0,
     "products: tessellar / astroquery, processor": 1.0,
     "products: tessellar / astroquery, memory": 1.0,
     "10,000 positions: CCDs of all sectors, s": 10.0,
