@@ -154,16 +154,16 @@ def all_stars(scene: Scene, made: list[tuple[Any, System]], workers: Workers) ->
     middle = np.full(2, scene.size / 2)
     offsets = (np.column_stack([scene.column, scene.row]) - middle).astype(np.float32)
     out = np.empty((len(scene), FRAMES), np.float32)
-    found = out
     for group, system in made:
         begin, end = int(group.frames[0]), int(group.frames[-1]) + 1
         motion = np.zeros((6, end - begin), np.float32)
         if group.expanded:
             motion[:, group.frames - begin] = group.motion(scene.kernels()[group.frames], middle)
         found = solve(system, scene.pixels, motion, offsets, begin, workers=workers)
-        if len(made) > 1:
-            out[:, run_of(group.frames)] = found[:, run_of(group.frames - begin)]
-    return out if len(made) > 1 else found
+        if len(group.frames) == FRAMES:
+            return found
+        out[:, run_of(group.frames)] = found[:, run_of(group.frames - begin)]
+    return out
 
 
 def aperture_lines(scene: Scene, turns: int, out: NDArray[np.float32]) -> tuple[list[Line], float]:
