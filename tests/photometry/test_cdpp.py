@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tessellar.photometry.merit.cdpp import DURATIONS, LOST, cdpp, flattened
+from tessellar.photometry.merit.cdpp import DURATIONS, LOST, _parabolas, cdpp, flattened
 from tessellar.photometry.merit.expected import expected_noise, mask_size_bounds
 from tessellar.products import read_light_curve
 
@@ -34,6 +34,19 @@ def test_what_is_slow_a_gap_and_what_is_wild_leave_no_trace() -> None:
     wild[time > 1339] += 0.3  # the second orbit at another level
     got = cdpp(*flattened(time[stay], wild[stay], 120.0), 120.0, 1.0)
     assert got == pytest.approx(plain, rel=0.05)
+
+
+def test_what_is_taken_off_is_the_parabola_about_each_cadence() -> None:
+    rng = np.random.default_rng(2)
+    place = np.flatnonzero(rng.random(900) < 0.8)
+    place -= place[0]
+    flux = 1 + 1e-4 * noise(len(place), seed=3) / 1e-3
+    half = 36
+    found = _parabolas(place, flux, half)
+    for at in (0, 17, 300, len(place) - 1):
+        near = np.abs(place - place[at]) <= half
+        truth = np.polyval(np.polyfit(place[near] - place[at], flux[near], 2), 0)
+        assert found[at] == pytest.approx(truth, abs=1e-8)
 
 
 def test_a_window_that_is_not_full_does_not_count() -> None:

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.interpolate import CubicSpline
 
 from tessellar import Field
 from tessellar.errors import InputError
 from tessellar.pixels import FrameStack, MissionPRF, Sky, StarModel, measure_backgrounds, measure_jointly
+from tessellar.pixels.nodes import _spline as spline
 from tests.pixels.skyframes import FIELD, CrowdedSky, made_response, write_frame
 
 
@@ -221,6 +223,37 @@ def test_a_model_that_cannot_move_says_so() -> None:
 def test_far_from_the_corner_there_is_no_glow() -> None:
     assert len(Sky(Field(1, 1, 2), (100, 1900), (100, 100)).knots) == 0
     assert len(Sky(Field(1, 1, 2), (1993, 1), (100, 100)).knots) > 10
+
+
+def test_windows_and_many_frames_at_once_are_pieces_of_each_image() -> None:
+    rng = np.random.default_rng(4)
+    sky = Sky(Field(1, 1, 2), (1400, 300), (256, 300))
+    nodes = rng.normal(100, 5, (3, *(len(edges) - 1 for edges in sky.mesh.edges)))
+    glow = rng.normal(20, 5, (3, len(sky.knots))).astype("f4")
+    glow[1] = 0
+    part = slice(10, 50), slice(200, 300)
+    together = sky.image(nodes.astype("f4"), glow, *part)
+    for index in range(3):
+        whole = sky.image(nodes[index].astype("f4"), glow[index])
+        np.testing.assert_allclose(together[index], whole[part], rtol=1e-6)
+    assert np.ptp(sky.image(0 * nodes[0], glow[0])) > 5
+    assert not sky.image(0 * nodes[0], glow[0])[-10:, :10].any(), "there is none near the axis"
+
+
+@given(st.lists(st.integers(3, 40), min_size=1, max_size=12))
+@settings(deadline=None)
+def test_between_nodes_the_surface_is_the_natural_spline(widths: list[int]) -> None:
+    edges = np.concatenate([[0], np.cumsum(widths)])
+    found = spline(edges, int(edges[-1]))
+    middles = 0.5 * (edges[:-1] + edges[1:]) - 0.5
+    pixels = np.arange(edges[-1])
+    inside = (pixels >= middles[0]) & (pixels <= middles[-1])
+    if len(middles) > 2:
+        truth = CubicSpline(middles, np.eye(len(middles)), bc_type="natural")
+        np.testing.assert_allclose(found[inside], truth(pixels[inside]), atol=1e-12)
+        np.testing.assert_allclose(np.diff(found[pixels > middles[-1]], axis=0), truth(middles[-1:], 1).repeat(
+            max((pixels > middles[-1]).sum() - 1, 0), axis=0), atol=1e-12)  # fmt: skip
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-12)
 
 
 def test_the_sky_of_a_real_frame_lies_below_its_median(real_data: Path) -> None:

@@ -19,6 +19,7 @@ from tessellar.errors import Corrupt, InputError, MissingInput, NoPermission, St
 from tessellar.mission.barycentre import SpacecraftPosition, WrittenCorrection, along
 from tessellar.products import LightCurveStore, StarImages, WeightImage
 from tessellar.products.lightcurvelayout import packed
+from tessellar.products.starimages import ImageBlock
 from tessellar.products.transaction import journal_of
 
 FIELD = Field(27, 1, 1)
@@ -163,7 +164,10 @@ def test_images_and_weights_come_back(tmp_path: Path):
     ]  # fmt: skip
     fill(store, 1)
     store.append("aperture", *block(0), images=made)
-    store.append("aperture", *block(2), images=made)
+    together = ImageBlock.of(made)
+    store.append("aperture", *block(2), images=together)
+    assert [each.corner for each in together] == [each.corner for each in made]
+    np.testing.assert_array_equal(together[39].sumimage, made[39].sumimage)
     for number in (0, 2):
         for n in (0, 3, 5, 39):
             found = store.images(block(number)[0][n], "aperture")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tessellar.pixels import AperturePixel
 from tessellar.pixels.stamp import output_flags
-from tessellar.products import StarImages
+from tessellar.products.starimages import ImageBlock
 from tessellar.products.wcscards import WorldCards
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class StampImages:
     def __init__(self, prepared: PreparedField) -> None:
         self.prepared = prepared
 
-    def of(self, columns: NDArray[np.int64], rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> list[StarImages]:
+    def of(self, columns: NDArray[np.int64], rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> ImageBlock:
         """Images of stars.
 
         Parameters
@@ -53,21 +53,22 @@ class StampImages:
         first_row, last_row = _spans(rows, np.any(masks, axis=2), bottom, high)
         first_column, last_column = _spans(columns, np.any(masks, axis=1), left, wide)
         shape = last_row - first_row + 1, last_column - first_column + 1
-        crpix = self.prepared.crpix_of((first_column, first_row), shape)
-        numbers = (first_column, first_row, *shape, columns - first_column, rows - first_row, *crpix)
-        made = []
-        for mask, column, row, rows_, cols, aside, above, x, y in zip(
-            masks, *(each.tolist() for each in numbers), strict=True
-        ):
-            part = slice(row - bottom, row - bottom + rows_), slice(column - left, column - left + cols)
-            aperture = self._flags[part].copy()
-            down, across = _common(above, mask.shape[0], rows_), _common(aside, mask.shape[1], cols)
-            aperture[down[1], across[1]] |= _ADDED_UP * mask[down[0], across[0]]
-            made.append(StarImages(
-                corner=(column, row), aperture=aperture, sumimage=self.prepared.mean_image[part], wcs=self._text,
-                crpix=(x, y),
-            ))  # fmt: skip
-        return made
+        # All pixels of all stamps: whose they are, and which ones of the CCD.
+        count = shape[0] * shape[1]
+        star = np.repeat(np.arange(len(rows)), count)
+        place = np.arange(len(star)) - (np.cumsum(count) - count)[star]
+        row, column = first_row[star] + place // shape[1][star], first_column[star] + place % shape[1][star]
+        down, across = row - rows[star], column - columns[star]
+        seen = row - bottom, column - left
+        inside = (down >= 0) & (down < masks.shape[1]) & (across >= 0) & (across < masks.shape[2])
+        added = np.zeros(len(star), dtype=bool)
+        added[inside] = masks[star[inside], down[inside], across[inside]]
+        return ImageBlock(
+            column=first_column, row=first_row, rows=shape[0], cols=shape[1],
+            crpix=np.column_stack(self.prepared.crpix_of((first_column, first_row), shape)),
+            aperture=self._flags[seen] | _ADDED_UP * added, sumimage=self.prepared.mean_image[seen],
+            wcs=[self._text] * len(rows),
+        )  # fmt: skip
 
     @cached_property
     def _text(self) -> str:
@@ -93,9 +94,3 @@ def _spans(
     last = np.where(some, length - 1 - taken[:, ::-1].argmax(axis=1), length - 1)
     low = np.clip(begins + first - _MARGIN, begin, begin + count - 1)
     return low, np.maximum(np.minimum(begins + last + _MARGIN, begin + count - 1), low)
-
-
-def _common(offset: int, length: int, size: int) -> tuple[slice, slice]:
-    """Lines of a mask that are in its stamp, in either; `offset` is the line of the stamp on which the mask begins."""
-    first, last = max(-offset, 0), max(min(length, size - offset), 0)
-    return slice(first, last), slice(first + offset, last + offset)

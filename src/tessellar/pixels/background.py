@@ -32,6 +32,10 @@ _GLOW_FROM, _GLOW_STEP = 2400.0, 25.0
 # Neighbouring pixels see the same faint stars: this many, the area of the response, count as one.
 _CORRELATED = 7.0
 
+# Pixels with glow: flat indices, the knot below each, the share of the next one.
+_Lit = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+_NOWHERE: _Lit = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
 
 @dataclass(frozen=True, eq=False)
 class Background:
@@ -165,7 +169,7 @@ class Sky:
                 more = self._profile(work, usable, nodes, reach)
                 glow = glow + more
                 if turn + 1 < rounds:
-                    self._add_glow(work, -more)
+                    _add_glow(work, -more, self._lit())
         errors = fill(np.asarray(scatter / np.sqrt(np.maximum(count / _CORRELATED, 1)), dtype=np.float32))
         return Background(nodes, errors, glow, self, usable if keep_used else None)
 
@@ -180,12 +184,12 @@ class Sky:
 
         Of many frames at once, where nodes and glow have an axis of frames before their own.
         """
-        surface = self.mesh.surface(nodes, rows, cols)
-        if np.ndim(glow) == 2:
-            for index in np.flatnonzero(np.any(glow, axis=1)) if np.size(glow) else ():
-                self._add_glow(surface[index], np.asarray(glow[index]), rows, cols)
-        elif len(glow) and np.any(glow):
-            self._add_glow(surface, np.asarray(glow), rows, cols)
+        surface, glows = self.mesh.surface(nodes, rows, cols), np.atleast_2d(glow)
+        bright = np.flatnonzero(np.any(glows, axis=1)) if glows.size else ()
+        if len(bright):
+            images, lit = surface.reshape(-1, *surface.shape[-2:]), self._lit(rows, cols)
+            for index in bright:
+                _add_glow(images[index], glows[index], lit)
         return surface
 
     @cached_property
@@ -238,22 +242,22 @@ class Sky:
             profile[knot] = found[0, 0] if np.isfinite(found[0, 0]) else 0.0
         return profile
 
-    def _add_glow(
-        self,
-        image: NDArray[np.float32],
-        glow: NDArray[Any],
-        rows: slice = slice(None),
-        cols: slice = slice(None),
-    ) -> None:
-        padded = np.concatenate([[0.0], glow, glow[-1:]]).astype(np.float32)
-        if image.shape == self.shape and self._far is not None:
+    def _lit(self, rows: slice = slice(None), cols: slice = slice(None)) -> _Lit:
+        """Pixels with glow (flat indices), the knot below each, the share of the next one."""
+        if rows == cols == slice(None):
+            if self._far is None:
+                return _NOWHERE
             index, _, below, share = self._far
-            image.ravel()[index] += padded[below] * (1 - share) + padded[below + 1] * share
-            return
-        across, along = self._square
-        distance = np.sqrt(along[rows][:, None] + across[cols][None, :])
-        below, share = self._knot(distance)
-        image += padded[below] * (1 - share) + padded[below + 1] * share
+            return index, below, share
+        below, share = self.glow_of(rows, cols)
+        index = np.flatnonzero(below >= 0)
+        return index, below.ravel()[index], share.ravel()[index]
+
+
+def _add_glow(image: NDArray[np.float32], glow: NDArray[Any], lit: _Lit) -> None:
+    index, below, share = lit
+    padded = np.concatenate([[0.0], glow, glow[-1:]]).astype(np.float32)
+    image.reshape(-1)[index] += padded[below] * (1 - share) + padded[below + 1] * share
 
 
 def _prepared(

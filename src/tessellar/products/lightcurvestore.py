@@ -22,7 +22,7 @@ from tessellar.products.lightcurvelayout import (
     series_storage,
     table_storage,
 )
-from tessellar.products.starimages import StarImages, append_images
+from tessellar.products.starimages import ImageBlock, StarImages, append_images
 from tessellar.products.storedlightcurves import FORMAT, VERSION, StoredLightCurves
 from tessellar.targets import Field
 
@@ -136,7 +136,7 @@ class LightCurveStore(StoredLightCurves):
         table: Mapping[str, ArrayLike] | None = None,
         *,
         cards: Mapping[str, tuple[str, str]] | None = None,
-        images: Sequence[StarImages] | None = None,
+        images: Sequence[StarImages] | ImageBlock | None = None,
         settings: Mapping[str, Any] | None = None,
         skip_known: bool = False,
     ) -> int:
@@ -159,7 +159,7 @@ class LightCurveStore(StoredLightCurves):
             (`tessellar.products.lightcurveexport.describe_record`).
         cards : mapping of str to (keyword, comment), optional
             Which columns of the table are header keywords in FITS files, and of what name.
-        images : sequence of StarImages, optional
+        images : sequence of StarImages, or ImageBlock, optional
             Stamp, aperture and mean image of each star.
         settings : mapping, optional
             What the stars were measured with; values that JSON can hold. The first block's are the method's.
@@ -208,7 +208,7 @@ class LightCurveStore(StoredLightCurves):
                 if name in group["table"]:
                     group["table"][name].attrs.update(keyword=keyword, comment=comment)
             if images is not None:
-                append_images(group, first, images)
+                append_images(group, first, images if isinstance(images, ImageBlock) else ImageBlock.of(images))
         return len(ids)
 
     def _like(self, field: Field, cadence: float, parts: Mapping[str, NDArray[Any]]) -> LightCurveStore:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,28 +57,99 @@ class StarImages:
     crpix: tuple[float, float] = (0.0, 0.0)
 
 
-def append_images(group: Any, first: int, images: Sequence[StarImages]) -> None:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImageBlock:
+    """Images of many stars of one field, as a store keeps them: pixel after pixel, star after star.
+
+    Attributes
+    ----------
+    column, row : int array (k,)
+        CCD column and row of each stamp's pixel [0, 0], 1-based.
+    rows, cols : int array (k,)
+        Sizes of the stamps.
+    crpix : float array (k, 2)
+        CRPIX1 and CRPIX2 of each.
+    aperture : int32 array (pixels of all stamps,)
+        Flags, row by row of each stamp.
+    sumimage : float32 array (pixels of all stamps,)
+        Mean images, e-/s; NaN all over a stamp where there is none.
+    wcs : sequence of str (k,)
+        World coordinates of each stamp without CRPIX; empty where not known.
+    weights : sequence of tuple of WeightImage (k,), optional
+        Of methods that weight pixels.
+    """
+
+    column: NDArray[np.int64]
+    row: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+    crpix: NDArray[np.float64]
+    aperture: NDArray[np.int32]
+    sumimage: NDArray[np.float32]
+    wcs: Sequence[str]
+    weights: Sequence[tuple[WeightImage, ...]] = ()
+
+    @classmethod
+    def of(cls, images: Sequence[StarImages]) -> ImageBlock:
+        """The same of images one by one."""
+        shapes = np.array([each.aperture.shape for each in images], dtype=np.int64).reshape(-1, 2)
+        corners = np.array([each.corner for each in images], dtype=np.int64).reshape(-1, 2)
+        means = [
+            np.full(each.aperture.size, np.nan) if each.sumimage is None else each.sumimage.ravel() for each in images
+        ]
+        return cls(
+            column=corners[:, 0], row=corners[:, 1], rows=shapes[:, 0], cols=shapes[:, 1],
+            crpix=np.array([each.crpix for each in images], dtype=np.float64).reshape(-1, 2),
+            aperture=np.concatenate([np.empty(0, np.int32), *(each.aperture.ravel() for each in images)]),
+            sumimage=np.concatenate([np.empty(0, np.float32), *means]),
+            wcs=[each.wcs for each in images],
+            weights=[each.weights for each in images],
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, at: int) -> StarImages:
+        """Images of one star."""
+        part, shape = slice(*self._pixels[at : at + 2]), (int(self.rows[at]), int(self.cols[at]))
+        mean = self.sumimage[part].reshape(shape)
+        return StarImages(
+            corner=(int(self.column[at]), int(self.row[at])),
+            aperture=self.aperture[part].reshape(shape),
+            sumimage=None if np.isnan(mean).all() else mean,
+            weights=self.weights[at] if self.weights else (),
+            wcs=self.wcs[at],
+            crpix=(float(self.crpix[at, 0]), float(self.crpix[at, 1])),
+        )
+
+    def __iter__(self) -> Iterator[StarImages]:
+        return (self[at] for at in range(len(self)))
+
+    @cached_property
+    def _pixels(self) -> list[int]:
+        """Where the pixels of each star begin, and those of the last end."""
+        return [0, *np.cumsum(self.rows * self.cols).tolist()]
+
+
+def append_images(group: Any, first: int, block: ImageBlock) -> None:
     """Append the images of stars, the first of them in row `first` of the method's table."""
     stamps = group.require_group("stamps")
-    pixels = [each.aperture.size for each in images]
     begin = _length(stamps, "aperture")
-    _extend(stamps, "aperture", np.concatenate([each.aperture.ravel() for each in images]), np.int32, begin)
-    means = [np.full(each.aperture.size, np.nan) if each.sumimage is None else each.sumimage.ravel() for each in images]
-    _extend(stamps, "sumimage", np.concatenate(means), np.float32, begin)
-    starts = begin + np.concatenate([[0], np.cumsum(pixels)[:-1]])
+    _extend(stamps, "aperture", block.aperture, np.int32, begin)
+    _extend(stamps, "sumimage", block.sumimage, np.float32, begin)
     facts = {
-        "first": starts,
-        "rows": [each.aperture.shape[0] for each in images],
-        "cols": [each.aperture.shape[1] for each in images],
-        "column": [each.corner[0] for each in images],
-        "row": [each.corner[1] for each in images],
-        "wcs": _texts(stamps, [each.wcs for each in images]),
+        "first": begin + np.cumsum(block.rows * block.cols) - block.rows * block.cols,
+        "rows": block.rows,
+        "cols": block.cols,
+        "column": block.column,
+        "row": block.row,
+        "wcs": _texts(stamps, block.wcs),
     }
     for name, values in facts.items():
         _extend(stamps, name, np.asarray(values), np.int64, first)
     for axis in (0, 1):
-        _extend(stamps, f"crpix{axis + 1}", np.array([each.crpix[axis] for each in images]), np.float64, first)
-    _append_weights(group, first, images)
+        _extend(stamps, f"crpix{axis + 1}", block.crpix[:, axis], np.float64, first)
+    _append_weights(group, first, block.weights)
 
 
 def read_images(stamps: Mapping[str, Any], weights: Mapping[str, Any], row: int) -> StarImages | None:
@@ -99,12 +171,12 @@ def read_images(stamps: Mapping[str, Any], weights: Mapping[str, Any], row: int)
     )
 
 
-def _append_weights(group: Any, first: int, images: Sequence[StarImages]) -> None:
-    found = [(first + at, weight) for at, each in enumerate(images) for weight in each.weights]
+def _append_weights(group: Any, first: int, weights: Sequence[tuple[WeightImage, ...]]) -> None:
+    found = [(first + at, weight) for at, each in enumerate(weights) for weight in each]
     if not found:
         return
-    weights = group.require_group("weights")
-    begin, number = _length(weights, "values"), _length(weights, "star")
+    kept = group.require_group("weights")
+    begin, number = _length(kept, "values"), _length(kept, "star")
     sizes = [weight.weights.size for _, weight in found]
     facts = {
         "star": [row for row, _ in found],
@@ -114,8 +186,8 @@ def _append_weights(group: Any, first: int, images: Sequence[StarImages]) -> Non
         "first": begin + np.concatenate([[0], np.cumsum(sizes)[:-1]]),
     }
     for name, values in facts.items():
-        _extend(weights, name, np.asarray(values), np.int64, number)
-    _extend(weights, "values", np.concatenate([weight.weights.ravel() for _, weight in found]), np.float32, begin)
+        _extend(kept, name, np.asarray(values), np.int64, number)
+    _extend(kept, "values", np.concatenate([weight.weights.ravel() for _, weight in found]), np.float32, begin)
 
 
 def _read_weights(weights: Mapping[str, Any], row: int, shape: tuple[int, int]) -> tuple[WeightImage, ...]:

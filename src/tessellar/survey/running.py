@@ -147,9 +147,11 @@ def _fitting(ledger: Ledger, memory: int | None) -> int:
 def _work_through(work: _Run, make: Callable[[], Executor]) -> None:
     with ThreadPoolExecutor(1, thread_name_prefix="writer") as writer, closing(make()) as executor:
         while work.waiting or work.running:
-            while work.waiting and executor.free:
-                executor.submit(work.next())
-            for ended in executor.ended(_TICK):
+            work.hand_out(executor)
+            found = executor.ended(_TICK)
+            # Before it is written down what came: nobody has to wait for that.
+            work.hand_out(executor)
+            for ended in found:
                 work.end(ended)
             work.notice_idleness()
             work.store_next(writer)
@@ -217,8 +219,12 @@ class _Run:
         for leftover in self.place.part(0).parent.glob(".*.part"):
             leftover.unlink(missing_ok=True)
 
-    def next(self) -> Task:
-        """The next task, to be handed out."""
+    def hand_out(self, executor: Executor) -> None:
+        """Give tasks to all who have none."""
+        while self.waiting and executor.free:
+            executor.submit(self._next())
+
+    def _next(self) -> Task:
         number = self.waiting.popleft()
         row = self.tasks[number]
         self.running.add(number)

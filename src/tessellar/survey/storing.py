@@ -6,6 +6,7 @@ which they come, the store is the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from tessellar.photometry.merit.metrics import METRICS
 from tessellar.photometry.method import Settings
 from tessellar.photometry.stampimages import StampImages
 from tessellar.products import InputFile, LightCurveStore
-from tessellar.products.starimages import StarImages
+from tessellar.products.starimages import ImageBlock, StarImages
 from tessellar.survey.folder import SurveyFolder
 from tessellar.survey.ledger import FieldRow
 from tessellar.survey.outcomes import PartFile
@@ -59,7 +60,8 @@ class Storage:
         store = self._open()
         try:
             for method in part.methods():
-                curves, images = part.curves(method), part.images(method)
+                curves = part.curves(method)
+                images: Sequence[StarImages] | ImageBlock | None = part.images(method)
                 if images is None and "mask" in curves.table:
                     images = self._images(curves)
                 table = _table(curves)
@@ -71,7 +73,7 @@ class Storage:
         finally:
             store.close()
 
-    def _images(self, curves: BandCurves) -> list[StarImages]:
+    def _images(self, curves: BandCurves) -> ImageBlock:
         """Stamps of a band's stars about their masks."""
         columns, rows = (np.asarray(curves.table[name], dtype=np.int64) for name in ("mask_column", "mask_row"))
         masks = np.asarray(curves.table["mask"], dtype=bool)
