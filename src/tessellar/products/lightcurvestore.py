@@ -7,6 +7,7 @@ import os
 import time as clock
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,8 @@ class LightCurveStore(StoredLightCurves):
             metrics. What is not known is NaN, or ``""``. ``record`` is what else the star's file says
             (`tessellar.products.lightcurveexport.describe_record`).
         cards : mapping of str to (keyword, comment), optional
-            Which columns of the table are header keywords in FITS files, and of what name.
+            Which columns of the table are header keywords in FITS files, and of what name: said by the first block that
+            has the column.
         images : sequence of StarImages, or ImageBlock, optional
             Stamp, aperture and mean image of each star.
         settings : mapping, optional
@@ -203,10 +205,7 @@ class LightCurveStore(StoredLightCurves):
                 group.attrs["version"] = __version__
             first = _extend(group, "tic", ids, table_storage(np.dtype("i8")), 0)
             _extend_all(group.require_group("lightcurves"), given, first, len(ids), len(self.time))
-            _extend_all(group.require_group("table"), facts, first, len(ids), None)
-            for name, (keyword, comment) in (cards or {}).items():
-                if name in group["table"]:
-                    group["table"][name].attrs.update(keyword=keyword, comment=comment)
+            _extend_all(group.require_group("table"), facts, first, len(ids), None, cards or {})
             if images is not None:
                 append_images(group, first, images if isinstance(images, ImageBlock) else ImageBlock.of(images))
         return len(ids)
@@ -255,11 +254,16 @@ def _per_cadence(
     return parts
 
 
-def _extend(group: Any, name: str, values: NDArray[Any], storage: Mapping[str, Any], before: int) -> int:
+def _extend(
+    group: Any, name: str, values: NDArray[Any], storage: Mapping[str, Any], before: int,
+    card: tuple[str, str] | None = None,
+) -> int:  # fmt: skip
     """Append to a dataset, which is made if need be, `before` empty rows in it; the row of the first value."""
     data = group.get(name)
     if data is None:
         data = group.create_dataset(name, **storage)
+        if card is not None:
+            data.attrs.update(keyword=card[0], comment=card[1])
     elif data.dtype.kind != values.dtype.kind:
         raise InputError(f"{name} is of {data.dtype} in the store, {values.dtype} was given")
     first = max(len(data), before)
@@ -268,12 +272,15 @@ def _extend(group: Any, name: str, values: NDArray[Any], storage: Mapping[str, A
     return first
 
 
-def _extend_all(group: Any, given: Mapping[str, NDArray[Any]], first: int, count: int, length: int | None) -> None:
+def _extend_all(
+    group: Any, given: Mapping[str, NDArray[Any]], first: int, count: int, length: int | None,
+    cards: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+) -> None:  # fmt: skip
     for name, values in given.items():
         storage = (
             table_storage(column_type(values), name) if length is None else series_storage(name, values.dtype, length)
         )
-        _extend(group, name, values, storage, first)
+        _extend(group, name, values, storage, first, cards.get(name))
     for name in set(group) - set(given):
         # What this block lacks is filled.
         group[name].resize(first + count, axis=0)

@@ -266,13 +266,14 @@ class Ledger:
                 connection.execute("UPDATE task SET tries = 0 WHERE state = ?", (WAITING,))
 
     def sightings(self) -> Iterator[Sighting]:
-        """All stars that were measured in masks, by whatever method, for `skipped_by`."""
+        """Stars that were measured in masks, by whatever method, for `skipped_by`: those who share with any other."""
         shared: dict[tuple[int, str], list[int]] = {}
         for priority, method, tic in self.select("SELECT priority, method, tic FROM sharing"):
             shared.setdefault((priority, method), []).append(tic)
         rows = self.select(
             "SELECT priority, outcome.method, tic, tmag, field, status FROM outcome JOIN target USING (priority) "
-            f"WHERE outcome.method NOT IN ({_marks(SEPARATING)})",
+            f"WHERE outcome.method NOT IN ({_marks(SEPARATING)}) "
+            "AND (priority IN (SELECT priority FROM sharing) OR tic IN (SELECT tic FROM sharing))",
             *SEPARATING,
         )
         for priority, method, tic, tmag, field, status in rows:

@@ -11,6 +11,7 @@ import struct
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -131,29 +132,32 @@ class PartFile:
 
     def methods(self) -> list[str]:
         """Methods of which it has light curves."""
-        with np.load(self.path, allow_pickle=False) as file:
-            return sorted(name.removeprefix("tic/") for name in file.files if name.startswith("tic/"))
+        return sorted(name.removeprefix("tic/") for name in self._members if name.startswith("tic/"))
 
     def curves(self, method: str) -> BandCurves:
         """Light curves of a method."""
         groups: dict[str, dict[str, NDArray[Any]]] = {"column": {}, "table": {}}
-        with zipfile.ZipFile(self.path) as archive, self.path.open("rb") as stream:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            for name, info in members.items():
+        with self.path.open("rb") as stream:
+            for name, info in self._members.items():
                 group, _, rest = name.partition("/")
                 if group in groups and rest.startswith(f"{method}/"):
                     groups[group][rest.removeprefix(f"{method}/")] = _read(stream, info)
             return BandCurves(
-                tic=_read(stream, members[f"tic/{method}"]), columns=groups["column"], table=groups["table"]
+                tic=_read(stream, self._members[f"tic/{method}"]), columns=groups["column"], table=groups["table"]
             )
 
     def images(self, method: str) -> list[StarImages] | None:
         """Images of the stars of a method; None where there are none."""
+        if f"image/{method}/0/aperture" not in self._members:
+            return None
         with np.load(self.path, allow_pickle=False) as file:
             count = len(file[f"tic/{method}"])
-            if f"image/{method}/0/aperture" not in file:
-                return None
             return [_images(file, f"image/{method}/{star}") for star in range(count)]
+
+    @cached_property
+    def _members(self) -> dict[str, zipfile.ZipInfo]:
+        with zipfile.ZipFile(self.path) as archive:
+            return {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
 
 
 def _read(stream: BinaryIO, member: zipfile.ZipInfo) -> NDArray[Any]:
