@@ -74,14 +74,17 @@ def test_stars_that_are_measured_one_by_one_stand_between_the_bands_of_their_row
     ledger = plan(sky_folder, choices=Choices(limit=13.0, bright=12.3, rows=16, sources=("ffi",)))
     tasks = ledger.tasks()
     handfuls = [place for place, task in enumerate(tasks) if task.rows is None]
-    rows = [row for place in handfuls for (row,) in ledger.select(
-        "SELECT ccd_row FROM target WHERE task = ?", tasks[place].id)]  # fmt: skip
+    of_task = "SELECT ccd_row FROM target WHERE task = ?"
+    rows = [[row for (row,) in ledger.select(of_task, tasks[place].id)] for place in handfuls]
     ledger.close()
     assert len(handfuls) > 1
     assert handfuls[-1] < len(tasks) - 1, "a worker would be alone with the last one"
     assert max(np.diff([-1, *handfuls, len(tasks)])) <= math.ceil(len(tasks) / len(handfuls)) + 1
-    each = [sorted(rows[at : at + 8]) for at in range(0, len(rows), 8)]
-    assert all(before[-1] <= after[0] for before, after in pairwise(each))
+    assert all(max(before) <= min(after) for before, after in pairwise(rows))
+    sizes = [len(each) for each in rows]
+    assert max(sizes) <= 8
+    assert max(sizes) - min(sizes) <= 1
+    assert len(handfuls) >= min(sum(sizes), (len(tasks) - len(handfuls)) // 4)
 
 
 def test_the_plan_tells_what_it_needs_and_so_many_workers_are_started_as_have_it(

@@ -10,7 +10,7 @@ those of the image when the star moves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -103,8 +103,18 @@ class GriddedResponse:
         side = 2 * REACH + 1
         out = np.empty((len(columns), _TERMS[derivatives], side, side), dtype=np.float32)
         if len(columns):
-            _kernel()(columns, rows, *self._places(columns, rows), self.coefficients, out)
+            _kernel()(columns, rows, *self._places(columns, rows), self._phases, side + 2, out)
         return out
+
+    @cached_property
+    def _phases(self) -> NDArray[np.float64]:
+        """The coefficients in the order in which they are needed: see `_draw`."""
+        high, wide, samples, _ = self.coefficients.shape
+        pixels = 2 * REACH + 3
+        padded = np.zeros((high, wide, pixels * SAMPLES, pixels * SAMPLES))
+        padded[..., :samples, :samples] = self.coefficients
+        cut = padded.reshape(high, wide, pixels, SAMPLES, pixels, SAMPLES).transpose(0, 1, 3, 5, 2, 4)
+        return np.ascontiguousarray(cut).reshape(high, wide, SAMPLES, SAMPLES, pixels**2)
 
     def noise_area(self, column: float, row: float) -> float:
         """Noise-equivalent area at a place, px: 1 over the sum of the squared shares."""
@@ -249,24 +259,27 @@ def _kernel() -> Any:
     return njit(cache=True, fastmath=True, nogil=True)(_draw)
 
 
-def _draw(columns, rows, row_below, row_share, column_below, column_share, coefficients, out):  # type: ignore[no-untyped-def]
-    """Draw stars: cubic B-splines on the samples, bilinear between grid places. Compiled by numba."""
-    terms = out.shape[1]
-    side = out.shape[2]
-    reach = (side - 1) // 2
-    middle = (reach + 1) * 9
+def _draw(columns, rows, row_below, row_share, column_below, column_share, phases, width, out):  # type: ignore[no-untyped-def]
+    """Draw stars: cubic B-splines on the samples, bilinear between grid places. Compiled by numba.
+
+    `phases` (places, places, 9, 9, pixels) are the coefficients one sub-pixel phase after the other, `width` pixels a
+    row: what all pixels of a box need of one phase is one run.
+    """
+    terms, side = out.shape[1], out.shape[2]
     orders = 1 if terms == 1 else (2 if terms == 3 else 3)
+    run = (side - 1) * width + side
     weights = np.zeros((2, 3, 4))
-    across = np.zeros((3, side * 4, side))
+    mixed, across = np.zeros((4, run)), np.zeros((3, 4, run))
+    first = np.zeros(2, np.int64)
     for star in range(len(columns)):
-        first = np.zeros(2, np.int64)
         for axis in range(2):
             place = rows[star] if axis == 0 else columns[star]
             nearest = np.floor(place + 0.5)
             u = -9.0 * (place - nearest)
             base = np.floor(u)
             t = u - base
-            first[axis] = middle - 9 * reach + int(base) - 1
+            # The border of the samples lies one pixel beyond the box, where the star is in the middle of its pixel.
+            first[axis] = 9 + int(base) - 1
             weights[axis, 0, 0] = (1 - t) ** 3 / 6
             weights[axis, 0, 1] = (3 * t**3 - 6 * t**2 + 4) / 6
             weights[axis, 0, 2] = (-3 * t**3 + 3 * t**2 + 3 * t + 1) / 6
@@ -280,34 +293,34 @@ def _draw(columns, rows, row_below, row_share, column_below, column_share, coeff
             weights[axis, 2, 1] = 40.5 * (3 * t - 2)
             weights[axis, 2, 2] = 40.5 * (-3 * t + 1)
             weights[axis, 2, 3] = 40.5 * t
-        across[:orders] = 0.0
-        for corner in range(4):
-            up, right = corner // 2, corner % 2
-            share = (row_share[star] if up else 1 - row_share[star]) * (
-                column_share[star] if right else 1 - column_share[star]
-            )
-            if share == 0.0:
-                continue
-            table = coefficients[row_below[star] + up, column_below[star] + right]
-            for j in range(side * 4):
-                line = first[0] + 9 * (j // 4) + j % 4
-                for order in range(orders):
-                    for k in range(side):
-                        at = first[1] + 9 * k
-                        value = 0.0
-                        for b in range(4):
-                            value += weights[1, order, b] * table[line, at + b]
-                        across[order, j, k] += share * value
+        low, left = row_below[star], column_below[star]
+        high, right = min(low + 1, len(phases) - 1), min(left + 1, phases.shape[1] - 1)
+        up, on = row_share[star], column_share[star]
+        share0, share1, share2, share3 = (1 - up) * (1 - on), (1 - up) * on, up * (1 - on), up * on
+        for a in range(4):
+            line, phase = divmod(first[0] + a, 9)
+            for b in range(4):
+                column, other = divmod(first[1] + b, 9)
+                begin = line * width + column
+                table0, table1 = phases[low, left, phase, other], phases[low, right, phase, other]
+                table2, table3 = phases[high, left, phase, other], phases[high, right, phase, other]
+                for k in range(run):
+                    at = begin + k
+                    mixed[b, k] = share0 * table0[at] + share1 * table1[at] + share2 * table2[at] + share3 * table3[at]
+            for order in range(orders):
+                w0, w1, w2, w3 = weights[1, order]
+                for k in range(run):
+                    across[order, a, k] = w0 * mixed[0, k] + w1 * mixed[1, k] + w2 * mixed[2, k] + w3 * mixed[3, k]
         for term in range(terms):
             # P, Px, Py, Pxx / 2, Pxy, Pyy / 2: orders along columns and rows.
-            along_x = 1 if term == 1 or term == 4 else (2 if term == 3 else 0)
-            along_y = 1 if term == 2 or term == 4 else (2 if term == 5 else 0)
+            x = 1 if term == 1 or term == 4 else (2 if term == 3 else 0)
+            y = 1 if term == 2 or term == 4 else (2 if term == 5 else 0)
+            w0, w1, w2, w3 = weights[0, y]
             for j in range(side):
                 for k in range(side):
-                    value = 0.0
-                    for a in range(4):
-                        value += weights[0, along_y, a] * across[along_x, 4 * j + a, k]
-                    out[star, term, j, k] = value
+                    at = j * width + k
+                    value = w0 * across[x, 0, at] + w1 * across[x, 1, at]
+                    out[star, term, j, k] = value + w2 * across[x, 2, at] + w3 * across[x, 3, at]
 
 
 def add_stars(

@@ -34,8 +34,10 @@ MEMORY = 3_500_000_000
 _WORKER = 500_000_000
 # A field is cut into so many bands at least, that all workers have some; but for this into none of fewer rows.
 _BANDS, _ROWS = 8, 64
-# Stars a task where they are measured one by one: from frames, from target pixel files.
+# Most stars a task where they are measured one by one: from frames, from target pixel files.
 _STARS = {"ffi": 8, "tpf": 24}
+# Where there are bands, one such task for so many of them, that the rows of its stars have been read lately.
+_APART = 4
 #: Stars brighter than this fill their pixels' wells in 2 s (Vanderspek et al. 2018, TESS Instrument Handbook).
 SATURATED = 6.8
 
@@ -342,7 +344,7 @@ class _Plan:
                 first = {self.chosen[at].candidate.path: at for at in reversed(places)}
                 single = sorted(places, key=lambda at: (first[self.chosen[at].candidate.path], at))
                 bands = []
-            self._list_tasks(bands, [single[at : at + _STARS[kind]] for at in range(0, len(single), _STARS[kind])])
+            self._list_tasks(bands, _handfuls(single, _STARS[kind], len(bands) // _APART))
 
     def _list_tasks(self, bands: list[tuple[tuple[int, int], list[int]]], handfuls: list[list[int]]) -> None:
         """Put handfuls evenly between bands, at the end a band: they wait for the disk, bands hardly ever do."""
@@ -408,6 +410,13 @@ def row_bands(field: PreparedField, *, rows: int | None = None, memory: int = ME
     most = max(math.ceil(high / _BANDS), _ROWS)
     wide = band_rows(field, memory=memory - _WORKER)
     return [piece for first, last in wide for piece in _pieces(first, last, most)]
+
+
+def _handfuls(places: list[int], most: int, count: int) -> list[list[int]]:
+    """Cut a list into `count` parts, or into more, that none is longer than `most`; none is empty."""
+    count = max(math.ceil(len(places) / most), min(count, len(places)))
+    edges = np.linspace(0, len(places), count + 1).round().astype(int).tolist()
+    return [places[begin:end] for begin, end in pairwise(edges)]
 
 
 def _pieces(first: int, last: int, most: int) -> list[tuple[int, int]]:

@@ -142,9 +142,9 @@ def _solve_tile(
     place = system.bottoms[members], system.lefts[members], rows, cols, system.reaches[members][:, None]
     still, across, along = (_at(system.boxes[members, term], *place) for term in range(3))
     normal -= (still + dx[members, None] * across + dy[members, None] * along) @ whole.T
-    solution = right[None, :].copy()
+    solution = right[:, None].copy()
     _solver()(np.ascontiguousarray(normal), solution)
-    fluxes[tile.stars, 0] = solution[0, np.searchsorted(members, tile.stars)]
+    fluxes[tile.stars, 0] = solution[np.searchsorted(members, tile.stars), 0]
 
 
 def _normal_matrix(

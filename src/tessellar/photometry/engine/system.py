@@ -325,10 +325,10 @@ def _inverted(
     dense = np.zeros((len(members), len(members)))
     _kernel("_dense")(*normal, members, dense)
     rows = np.searchsorted(members, own)
-    inverse = np.zeros((len(own), len(members)))
-    inverse[np.arange(len(own)), rows] = 1.0
-    _kernel("solve_small")(np.ascontiguousarray(dense.T), inverse)
-    return rows, inverse
+    columns = np.zeros((len(members), len(own)))
+    columns[rows, np.arange(len(own))] = 1.0
+    _kernel("solve_small")(np.ascontiguousarray(dense.T), columns)
+    return rows, np.ascontiguousarray(columns.T)
 
 
 @cache
@@ -439,12 +439,12 @@ def _dense(indptr, indices, values, members, dense):  # type: ignore[no-untyped-
 
 
 def solve_small(matrix, sides):  # type: ignore[no-untyped-def]
-    """Solve ``matrix x = side`` for each row of `sides`, in place; both are overwritten. Compiled by numba.
+    """Solve ``matrix x = side`` for each column of `sides`, in place; both are overwritten. Compiled by numba.
 
     The matrix is all but symmetric and positive, so that no pivots are sought. Matrices of tiles are too small for the
     threads that a linear algebra library would start.
     """
-    size = len(matrix)
+    size, count = sides.shape
     for k in range(size):
         # Two stars in one place have no solution of their own: both keep a share.
         pivot = matrix[k, k]
@@ -456,14 +456,16 @@ def solve_small(matrix, sides):  # type: ignore[no-untyped-def]
             if factor != 0.0:
                 for j in range(k + 1, size):
                     matrix[i, j] -= factor * matrix[k, j]
-                for side in range(len(sides)):
-                    sides[side, i] -= factor * sides[side, k]
+                for side in range(count):
+                    sides[i, side] -= factor * sides[k, side]
     for k in range(size - 1, -1, -1):
-        for side in range(len(sides)):
-            total = sides[side, k]
-            for j in range(k + 1, size):
-                total -= matrix[k, j] * sides[side, j]
-            sides[side, k] = total / matrix[k, k]
+        for j in range(k + 1, size):
+            factor = matrix[k, j]
+            if factor != 0.0:
+                for side in range(count):
+                    sides[k, side] -= factor * sides[j, side]
+        for side in range(count):
+            sides[k, side] /= matrix[k, k]
 
 
 def _spread(inverse, stars, members, boxes, drawn, bottoms, lefts, reaches, variance, noise):  # type: ignore[no-untyped-def]
@@ -476,26 +478,28 @@ def _spread(inverse, stars, members, boxes, drawn, bottoms, lefts, reaches, vari
         bottom, left = min(bottom, bottoms[members[at]]), min(left, lefts[members[at]])
         top, right = max(top, bottoms[members[at]] + side), max(right, lefts[members[at]] + side)
     bottom, left, top, right = max(bottom, 0), max(left, 0), min(top, high), min(right, wide)
+    weight = np.zeros((max(top - bottom, 0), max(right - left, 0)), np.float32)
     for row in range(len(stars)):
         star = stars[row]
-        weight = np.zeros((top - bottom, right - left), np.float32)
+        weight[:] = 0.0
         for at in range(len(members)):
             share = inverse[row, at]
             other = members[at]
-            for j in range(middle - reaches[other], middle + reaches[other] + 1):
-                r = bottoms[other] + j
-                if 0 <= r < high:
-                    for k in range(middle - reaches[other], middle + reaches[other] + 1):
-                        c = lefts[other] + k
-                        if 0 <= c < wide:
-                            weight[r - bottom, c - left] += share * boxes[other, 0, j, k]
+            low, begin = bottoms[other], lefts[other]
+            first, last = middle - reaches[other], middle + reaches[other] + 1
+            k0, k1 = max(first, -begin), min(last, wide - begin)
+            for j in range(max(first, -low), min(last, high - low)):
+                r = low + j - bottom
+                for k in range(k0, k1):
+                    weight[r, begin - left + k] += share * boxes[other, 0, j, k]
         total, plain, own = 0.0, 0.0, 0.0
         for r in range(bottom, top):
             for c in range(left, right):
                 square = weight[r - bottom, c - left] ** 2
                 total += square * variance[r, c]
                 plain += square
-                j, k = r - bottoms[star], c - lefts[star]
-                if 0 <= j < side and 0 <= k < side:
-                    own += square * drawn[star, 0, j, k]
+        low, begin = bottoms[star], lefts[star]
+        for j in range(max(0, bottom - low), min(side, top - low)):
+            for k in range(max(0, left - begin), min(side, right - begin)):
+                own += weight[low + j - bottom, begin + k - left] ** 2 * drawn[star, 0, j, k]
         noise[star, 0], noise[star, 1], noise[star, 2] = total, plain, own
