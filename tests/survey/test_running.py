@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +35,23 @@ def faults(folder: Path, **what: Any) -> None:
 
 
 def in_a_process(folder: Path, **settings: Any) -> subprocess.Popen[bytes]:
-    """A run in a process of its own, to be killed."""
-    code = (
-        "from tessellar.survey import run\n"
-        f"if __name__ == '__main__': run({str(folder)!r}, measure={MEASURE!r}, **{settings!r})"
-    )
+    """A run in a process of its own, to be killed: a script as one writes it, without a guard against workers."""
+    code = f"from tessellar.survey import run\nprint(run({str(folder)!r}, measure={MEASURE!r}, **{settings!r}).done)"
     script = folder / "go.py"
     script.write_text(code)
     path = f"{_ROOT}:{_ROOT / 'src'}"
     return subprocess.Popen(
-        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE
-    )
+        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_a_script_may_run_it_as_it_stands(planned: Path, undisturbed: Found) -> None:
+    said, errors = in_a_process(planned, workers=2).communicate(timeout=60)
+    assert errors == b""
+    with closing(Ledger(SurveyFolder(planned).ledger)) as ledger:
+        assert int(said) == len(ledger.tasks())
+    assert contents(planned) == undisturbed()
 
 
 def test_workers_that_die_fail_and_run_out_of_memory_change_nothing(planned: Path, undisturbed: Found) -> None:

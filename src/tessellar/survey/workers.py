@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -147,7 +148,7 @@ class Processes:
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, self._memory), daemon=True)
-        with _single_threaded():
+        with _single_threaded(), _without_script():
             process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -205,6 +206,18 @@ def _killed_for_memory() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Let processes that are started not run the user's script again, as ``spawn`` does: it may begin this very run."""
+    script = sys.modules["__main__"]
+    hidden = {name: vars(script).pop(name) for name in ("__spec__", "__file__") if name in vars(script)}
+    script.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(script).update(hidden)
 
 
 @contextmanager
