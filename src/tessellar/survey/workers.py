@@ -212,7 +212,7 @@ def _killed_for_memory() -> int:
 def _without_script() -> Iterator[None]:
     """Let processes that are started not run the user's script again, as ``spawn`` does: it may begin this very run."""
     script = sys.modules["__main__"]
-    hidden = {name: vars(script).pop(name) for name in ("__spec__", "__file__") if name in vars(script)}
+    hidden: dict[str, Any] = {name: vars(script).pop(name) for name in ("__spec__", "__file__") if name in vars(script)}
     script.__spec__ = None
     try:
         yield
