@@ -235,7 +235,7 @@ def test_a_run_that_is_killed_goes_on(planned: Path, undisturbed: Found) -> None
     process = in_a_process(planned, workers=1)
     parts = SurveyFolder(planned).part(1).parent
     for _ in range(600):
-        if list(parts.glob("task-*.npz")) or list(parts.parent.glob("*.lc.h5")) or process.poll() is not None:
+        if list(parts.glob("task-*.arrays")) or list(parts.parent.glob("*.lc.h5")) or process.poll() is not None:
             break
         time.sleep(0.02)
     process.kill()

@@ -89,7 +89,7 @@ class SurveyFolder:
 
     def part(self, task: int) -> Path:
         """What a task gave, until the writer has put it into the store."""
-        return self.folder / "parts" / f"task-{task:06d}.npz"
+        return self.folder / "parts" / f"task-{task:06d}.arrays"
 
     def page(self, field: FieldRow) -> Path:
         """The page of a field."""

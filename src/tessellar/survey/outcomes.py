@@ -7,28 +7,25 @@ nothing is taken over.
 from __future__ import annotations
 
 import os
-import struct
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tessellar.errors import Corrupt
 from tessellar.photometry.engine import BandCurves
 from tessellar.photometry.merit.metrics import METRICS
 from tessellar.photometry.status import STATUS
 from tessellar.products.filing import translated
 from tessellar.products.lightcurvelayout import FIXED, packed
 from tessellar.products.starimages import StarImages, WeightImage
+from tessellar.survey.arrayfile import ArrayFile, write_arrays
 
 #: Metrics that the ledger keeps, in this order.
 METRIC_NAMES = (*METRICS,)
-# What is before each member of a zip file: at its end, how long its name and its extra field are, which follow.
-_HEADER = struct.Struct("<26xHH")
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class Part:
             with translated(path, "what was done is kept; free some and run again"):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with partial.open("wb") as stream:
-                    np.savez(stream, **arrays)  # type: ignore[arg-type]
+                    write_arrays(stream, arrays)
                     stream.flush()
                     os.fsync(stream.fileno())
                 partial.replace(path)
@@ -107,7 +104,7 @@ class Part:
 
 
 class PartFile:
-    """A part that `Part.save` wrote, read bit by bit.
+    """A part that `Part.save` wrote, read bit by bit. Its arrays stay in the file, which may be removed meanwhile.
 
     Parameters
     ----------
@@ -116,57 +113,37 @@ class PartFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._arrays = ArrayFile(path)
 
     def is_of(self, key: str) -> bool:
         """Whether it is there, whole, and of the plan with this key."""
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                return str(file["key"]) == key
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return str(self._arrays["key"]) == key
+        except (OSError, Corrupt, ValueError, KeyError):
             return False
 
     def outcomes(self) -> list[Outcome]:
         """What became of the stars."""
-        with np.load(self.path, allow_pickle=False) as file:
-            return _from_arrays(file)
+        return _from_arrays(self._arrays)
 
     def methods(self) -> list[str]:
         """Methods of which it has light curves."""
-        return sorted(name.removeprefix("tic/") for name in self._members if name.startswith("tic/"))
+        return sorted(name.removeprefix("tic/") for name in self._arrays if name.startswith("tic/"))
 
     def curves(self, method: str) -> BandCurves:
         """Light curves of a method."""
-        groups: dict[str, dict[str, NDArray[Any]]] = {"column": {}, "table": {}}
-        with self.path.open("rb") as stream:
-            for name, info in self._members.items():
-                group, _, rest = name.partition("/")
-                if group in groups and rest.startswith(f"{method}/"):
-                    groups[group][rest.removeprefix(f"{method}/")] = _read(stream, info)
-            return BandCurves(
-                tic=_read(stream, self._members[f"tic/{method}"]), columns=groups["column"], table=groups["table"]
-            )
+        columns, table = (
+            {name.removeprefix(begin): self._arrays[name] for name in self._arrays if name.startswith(begin)}
+            for begin in (f"column/{method}/", f"table/{method}/")
+        )
+        return BandCurves(tic=self._arrays[f"tic/{method}"], columns=columns, table=table)
 
     def images(self, method: str) -> list[StarImages] | None:
         """Images of the stars of a method; None where there are none."""
-        if f"image/{method}/0/aperture" not in self._members:
+        if f"image/{method}/0/aperture" not in self._arrays:
             return None
-        with np.load(self.path, allow_pickle=False) as file:
-            count = len(file[f"tic/{method}"])
-            return [_images(file, f"image/{method}/{star}") for star in range(count)]
-
-    @cached_property
-    def _members(self) -> dict[str, zipfile.ZipInfo]:
-        with zipfile.ZipFile(self.path) as archive:
-            return {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-
-
-def _read(stream: BinaryIO, member: zipfile.ZipInfo) -> NDArray[Any]:
-    """An array at one go. NumPy's own reader takes pieces and adds them up, which for half a gigabyte is a second."""
-    stream.seek(member.header_offset)
-    name, extra = _HEADER.unpack(stream.read(_HEADER.size))
-    stream.seek(name + extra, os.SEEK_CUR)
-    array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-    return array
+        count = len(self._arrays[f"tic/{method}"])
+        return [_images(self._arrays, f"image/{method}/{star}") for star in range(count)]
 
 
 def _as_arrays(outcomes: Iterable[Outcome]) -> dict[str, NDArray[Any]]:
@@ -220,7 +197,7 @@ def _images(file: Mapping[str, NDArray[Any]], name: str) -> StarImages:
     return StarImages(
         corner=(corner[0], corner[1]),
         aperture=file[f"{name}/aperture"],
-        sumimage=file[mean] if mean in file else None,  # noqa: SIM401  (a file of numpy has no get)
+        sumimage=file.get(mean),
         weights=weights,
         wcs=str(file[f"{name}/wcs"]),
         crpix=(crpix[0], crpix[1]),
