@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 
 # Of the C library of GNU: how much free memory at the end of the heap goes back to the system (-1: none), by how much
 # more than is needed the heap grows, and how many blocks lie outside it (malloc.h).
@@ -13,6 +14,14 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 def cores() -> int:
     """Cores that this process may use: fewer than the machine has where a scheduler or a container says so."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def boot() -> str:
+    """What tells this start of this machine from all others; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def keep_memory() -> bool:

@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 
 from tessellar.errors import MissingInput, NoPermission, NoSpace, StoreError
-from tessellar.progress import Event
-from tessellar.survey import Choices, Ledger, SurveyFolder, plan, run
+from tessellar.progress import Event, ignore
+from tessellar.survey import Choices, Ledger, SurveyFolder, outcomes, plan, run, running
 from tessellar.survey.cluster import Cluster
+from tessellar.survey.outcomes import PartFile
 from tessellar.survey.running import status_counts
-from tessellar.survey.tasks import Ended
+from tessellar.survey.tasks import Ended, perform
 from tests.survey.conftest import contents
 from tests.survey.fakework import MEASURE
 
@@ -241,6 +242,28 @@ def test_a_run_that_is_killed_goes_on(planned: Path, undisturbed: Found) -> None
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
+    run(planned, workers=1, measure=MEASURE)
+    assert contents(planned) == undisturbed()
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_what_a_machine_without_power_left_is_measured_again(
+    planned: Path, undisturbed: Found, monkeypatch: pytest.MonkeyPatch, lasting: bool
+) -> None:
+    with closing(Ledger(SurveyFolder(planned).ledger)) as ledger:
+        left = running._Run(SurveyFolder(planned), ledger, MEASURE, ignore)
+        left.take_up(again=False)
+        task = left._next()
+    assert perform(task, lasting=lasting).how == "done"
+    part = Path(task.part)
+    assert PartFile(part).is_of(task.key), "a run that goes on takes it over"
+    monkeypatch.setattr(outcomes, "boot", lambda: "the next start")
+    assert PartFile(part).is_of(task.key) == lasting
+    if not lasting:
+        # As the disk may have it: of the right length, but not what was written.
+        content = bytearray(part.read_bytes())
+        content[4096:8192] = bytes(4096)
+        part.write_bytes(content)
     run(planned, workers=1, measure=MEASURE)
     assert contents(planned) == undisturbed()
 

@@ -1,7 +1,7 @@
 """What became of the stars of a task, and the part files that bring it, with the light curves, to the writer.
 
 A part appears under its name when it is whole. It carries the key of its plan: of another plan
-nothing is taken over.
+nothing is taken over. Nor is what a machine without power may have left of one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessellar.errors import Corrupt
+from tessellar.machine import boot
 from tessellar.photometry.engine import BandCurves
 from tessellar.photometry.merit.metrics import METRICS
 from tessellar.photometry.status import STATUS
@@ -73,8 +74,17 @@ class Part:
     curves: Mapping[str, BandCurves]
     images: Mapping[str, Sequence[StarImages]]
 
-    def save(self, path: Path, key: str) -> None:
+    def save(self, path: Path, key: str, *, lasting: bool = True) -> None:
         """Write the part: it appears whole, or not at all.
+
+        Parameters
+        ----------
+        path : Path
+        key : str
+            Of the plan.
+        lasting : bool
+            Whether it is there even if the machine loses its power. Else the disk is not waited for: who reads it after
+            the machine has been started again does not trust it.
 
         Raises
         ------
@@ -82,7 +92,8 @@ class Part:
             If it cannot be written.
         """
         partial = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.part")
-        arrays = {"key": np.array(key), **_as_arrays(self.outcomes)}
+        started = "" if lasting else boot()
+        arrays = {"key": np.array(key), "boot": np.array(started), **_as_arrays(self.outcomes)}
         for method, curves in self.curves.items():
             arrays[f"tic/{method}"] = curves.tic
             # As the store keeps them: places in half as many bytes, and it is the workers who round them.
@@ -97,7 +108,8 @@ class Part:
                 with partial.open("wb") as stream:
                     write_arrays(stream, arrays)
                     stream.flush()
-                    os.fsync(stream.fileno())
+                    if not started:
+                        os.fsync(stream.fileno())
                 partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -116,9 +128,9 @@ class PartFile:
         self._arrays = ArrayFile(path)
 
     def is_of(self, key: str) -> bool:
-        """Whether it is there, whole, and of the plan with this key."""
+        """Whether it is there, whole, of the plan with this key, and to be trusted."""
         try:
-            return str(self._arrays["key"]) == key
+            return str(self._arrays["key"]) == key and str(self._arrays["boot"]) in ("", boot())
         except (OSError, Corrupt, ValueError, KeyError):
             return False
 

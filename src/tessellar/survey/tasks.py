@@ -89,8 +89,8 @@ class Ended:
     seconds: float = field(default=0.0, compare=False)
 
 
-def perform(task: Task) -> Ended:
-    """Measure a task, and write its part: what every worker runs, of whatever kind it is.
+def perform(task: Task, *, lasting: bool = True) -> Ended:
+    """Measure a task, and write its part (`Part.save`): what every worker runs, of whatever kind it is.
 
     Never raises: what goes wrong is told, so that one task stops no other.
     """
@@ -98,7 +98,7 @@ def perform(task: Task) -> Ended:
     try:
         module, _, name = task.measure.partition(":")
         part: Part = getattr(import_module(module), name)(task)
-        part.save(Path(task.part), task.key)
+        part.save(Path(task.part), task.key, lasting=lasting)
     except MemoryError as error:
         return _ended(task, begin, "memory", f"not enough memory ({error})" if str(error) else "not enough memory")
     except (NoSpace, NoPermission) as error:

@@ -176,7 +176,8 @@ def _serve(pipe: Connection, memory: int) -> None:
             task = pipe.recv()
         except (EOFError, OSError):
             return
-        pipe.send(perform(task))
+        # The writer has the part from this machine's memory, mostly before the disk has it.
+        pipe.send(perform(task, lasting=False))
 
 
 def _leave_with_parent() -> None:
