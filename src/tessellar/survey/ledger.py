@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -343,10 +344,11 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _insert(connection: sqlite3.Connection, table: str, lines: Iterable[Sequence[Any]]) -> None:
+    """Insert lines, each for the first columns of the table."""
     names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-    for line in lines:
-        chosen, marks = names[: len(line)], ", ".join("?" * len(line))
-        connection.execute(f"INSERT INTO {table} ({', '.join(chosen)}) VALUES ({marks})", line)
+    for count, group in groupby(lines, key=len):
+        query = f"INSERT INTO {table} ({', '.join(names[:count])}) VALUES ({', '.join('?' * count)})"
+        connection.executemany(query, group)
 
 
 @contextmanager

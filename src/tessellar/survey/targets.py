@@ -195,7 +195,7 @@ def without_repeats(candidates: Iterable[Candidate]) -> tuple[list[Candidate], l
     chosen: list[Candidate] = []
     left_out: list[tuple[Candidate, str]] = []
     for group in meetings.values():
-        best, *others = sorted(group, key=_preference)
+        best, *others = sorted(group, key=_preference) if len(group) > 1 else group
         chosen.append(best)
         left_out += [(each, _why(each, best)) for each in others]
     chosen.sort(key=lambda each: each.order)
