@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.mark.heavy
 def test_a_small_ccd_goes_from_frames_to_the_store_with_one_worker_and_with_two(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "ccd.py"), "--quick", "--frames", str(tmp_path)],
+        [sys.executable, str(BENCHMARKS / "ccd.py"), "--quick", "--turns", "1", "--frames", str(tmp_path)],
         capture_output=True, text=True, check=False, timeout=1200,
     )  # fmt: skip
     print(done.stdout)

@@ -27,6 +27,7 @@ from tessellar.survey.arrayfile import ArrayFile, write_arrays
 
 #: Metrics that the ledger keeps, in this order.
 METRIC_NAMES = (*METRICS,)
+_STATUS = {int(status): status for status in STATUS}
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def _from_arrays(file: Mapping[str, NDArray[Any]]) -> list[Outcome]:
         shared.setdefault(place, []).append(tic)
     metrics = file["outcome/metrics"].tolist()
     return [
-        Outcome(priority, method, STATUS(status), reason, tuple(metrics[place]), tuple(shared.get(place, ())))
+        Outcome(priority, method, _STATUS[status], reason, tuple(metrics[place]), tuple(shared.get(place, ())))
         for place, (priority, method, status, reason) in enumerate(zip(*values.values(), strict=True))
     ]
 

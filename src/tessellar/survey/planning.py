@@ -7,7 +7,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
@@ -147,9 +147,9 @@ def plan(
         return Ledger.create(place.ledger, {"key": work.key, "need": work.need, **work.settings}, work.rows())
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Chosen:
-    """A target, with what it is to be measured with, and in which task."""
+    """A target, with what it is to be measured with, and in which task, as soon as it has one."""
 
     candidate: Candidate
     method: str | None
@@ -377,7 +377,7 @@ class _Plan:
     def _add_task(self, places: list[int], first: int | None, last: int | None) -> None:
         number = len(self.tasks) + 1
         for at in places:
-            self.chosen[at] = replace(self.chosen[at], task=number)
+            self.chosen[at].task = number
         self.tasks.append((number, self.fields[-1].id, first, last, len(places)))
 
 

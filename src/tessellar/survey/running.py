@@ -344,8 +344,8 @@ class _Run:
         self.ledger.record(number, outcomes, seconds)
         self._reload(number)
         self.done += 1
-        first = {each.priority: each.status.name for each in reversed(outcomes)}
-        self._counts.update(first.values())
+        first = {each.priority: each.status for each in reversed(outcomes)}
+        self._counts.update({status.name: count for status, count in Counter(first.values()).items()})
 
     def _reload(self, number: int) -> None:
         self.tasks[number] = self.ledger.task(number)

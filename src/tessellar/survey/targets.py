@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -125,12 +126,10 @@ def in_frames(field: PreparedField, path: str, limit: float) -> Iterator[Candida
     edge = np.minimum.reduce([x + 0.5, y + 0.5, cols - 0.5 - x, rows - 0.5 - y])
     # A star belongs to the pixel that its place rounds to: the upper border is another CCD's, or none.
     inside = (x >= -0.5) & (y >= -0.5) & (x < cols - 0.5) & (y < rows - 0.5) & (stars.tmag <= limit)
-    cadence = round(field.cadence)
-    for star in np.flatnonzero(inside).tolist():
-        place = float(stars.column[star]), float(stars.row[star])
-        yield Candidate(
-            int(stars.tic[star]), field.field, cadence, "ffi", float(stars.tmag[star]), *place, float(edge[star]), path
-        )
+    cadence, name = round(field.cadence), field.field
+    facts = stars.tic, stars.tmag, stars.column, stars.row, edge
+    for tic, tmag, column, row, away in zip(*(each[inside].tolist() for each in facts), strict=True):
+        yield Candidate(tic, name, cadence, "ffi", tmag, column, row, away, path)
 
 
 def in_target_file(model: TargetPixelFile, path: str, stars: StarField | None, limit: float) -> Iterator[Candidate]:
@@ -198,7 +197,7 @@ def without_repeats(candidates: Iterable[Candidate]) -> tuple[list[Candidate], l
         best, *others = sorted(group, key=_preference) if len(group) > 1 else group
         chosen.append(best)
         left_out += [(each, _why(each, best)) for each in others]
-    chosen.sort(key=lambda each: each.order)
+    chosen.sort(key=attrgetter("order"))
     left_out.sort(key=lambda each: (*each[0].order, each[0].path))
     return chosen, left_out
 
