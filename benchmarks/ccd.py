@@ -226,9 +226,16 @@ def run_survey(field: PreparedField, folder: Path, workers: int) -> dict[str, An
 def in_turns(field: PreparedField, folder: Path, numbers: list[int], turns: int) -> list[dict[str, Any]]:
     """The fastest run with each number of workers, of several that take turns; in `walls` what each took."""
     runs = [[run_survey(field, folder, workers) for workers in numbers] for _ in range(turns)]
-    same = [sorted(each, key=lambda run: run["wall"]) for each in zip(*runs, strict=True)]
-    return [{**each[0], "peak_gib": max(run["peak_gib"] for run in each), "aside": max(run["aside"] for run in each),
-             "walls": [round(run["wall"], 1) for run in each]} for each in same]  # fmt: skip
+    return [
+        {
+            **min(each, key=lambda run: run["wall"]),
+            "peak_gib": max(run["peak_gib"] for run in each),
+            "aside": max(run["aside"] for run in each),
+            "unknown": max(run["status"].get("UNKNOWN", 0) for run in each),
+            "walls": [round(run["wall"], 1) for run in each],
+        }
+        for each in zip(*runs, strict=True)
+    ]
 
 
 def processor() -> float:
@@ -309,9 +316,8 @@ def judged(results: list[dict[str, Any]], whole: bool, load: float) -> tuple[lis
     if not last["peak_gib"] <= MEMORY:
         failed.append(f"it takes {last['peak_gib']:.1f} GiB, more than {MEMORY:.0f} GiB")
     for each in results:
-        left = each["aside"] + each["status"].get("UNKNOWN", 0)
-        if left or not each["cadences"] > 0:
-            failed.append(f"{each['aside']} tasks are set aside, {each['status'].get('UNKNOWN', 0)} stars not measured")
+        if each["aside"] + each["unknown"] or not each["cadences"] > 0:
+            failed.append(f"{each['aside']} tasks are set aside, {each['unknown']} stars not measured")
     if len(results) > 1:
         gain, least = results[0]["wall"] / last["wall"], GAIN if whole else SMALL_GAIN
         if not gain >= least:
@@ -382,7 +388,7 @@ def show(about: dict[str, Any], results: list[dict[str, Any]], beside: list[dict
         print(f"two workers are {results[0]['wall'] / told['wall']:.2f} times as fast as one")
     if len(told["walls"]) > 1:
         print(f"the fastest of {len(told['walls'])} turns; the slowest took "
-              + " and ".join(f"{each['walls'][-1]:.1f} s" for each in results))  # fmt: skip
+              + " and ".join(f"{max(each['walls']):.1f} s" for each in results))  # fmt: skip
     print("star-cadences are counted once for each method")
 
 

@@ -49,6 +49,7 @@ class StampImages:
             The pixels that were added up. The stamp is the box about them and two pixels more, as far as there are
             pixels; without any, the box that was given.
         """
+        columns, rows = np.asarray(columns), np.asarray(rows)
         (left, bottom), (high, wide) = self.prepared.corner, self.prepared.shape
         first_row, last_row = _spans(rows, np.any(masks, axis=2), bottom, high)
         first_column, last_column = _spans(columns, np.any(masks, axis=1), left, wide)

@@ -184,10 +184,12 @@ class Sky:
 
         Of many frames at once, where nodes and glow have an axis of frames before their own.
         """
-        surface, glows = self.mesh.surface(nodes, rows, cols), np.atleast_2d(glow)
+        surface = self.mesh.surface(nodes, rows, cols)
+        images = surface.reshape(-1, *surface.shape[-2:])
+        glows = np.broadcast_to(glow, (len(images), np.shape(glow)[-1]))
         bright = np.flatnonzero(np.any(glows, axis=1)) if glows.size else ()
         if len(bright):
-            images, lit = surface.reshape(-1, *surface.shape[-2:]), self._lit(rows, cols)
+            lit = self._lit(rows, cols)
             for index in bright:
                 _add_glow(images[index], glows[index], lit)
         return surface

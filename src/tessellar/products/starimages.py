@@ -95,7 +95,8 @@ class ImageBlock:
         shapes = np.array([each.aperture.shape for each in images], dtype=np.int64).reshape(-1, 2)
         corners = np.array([each.corner for each in images], dtype=np.int64).reshape(-1, 2)
         means = [
-            np.full(each.aperture.size, np.nan) if each.sumimage is None else each.sumimage.ravel() for each in images
+            np.full(each.aperture.size, np.nan, np.float32) if each.sumimage is None else each.sumimage.ravel()
+            for each in images
         ]
         return cls(
             column=corners[:, 0], row=corners[:, 1], rows=shapes[:, 0], cols=shapes[:, 1],
@@ -111,6 +112,7 @@ class ImageBlock:
 
     def __getitem__(self, at: int) -> StarImages:
         """Images of one star."""
+        at = range(len(self))[at]
         part, shape = slice(*self._pixels[at : at + 2]), (int(self.rows[at]), int(self.cols[at]))
         mean = self.sumimage[part].reshape(shape)
         return StarImages(

@@ -53,8 +53,10 @@ class ArrayFile(Mapping[str, NDArray[Any]]):
     ------
     Corrupt
         With the first question, if the file is no such file, or is cut short.
+    ValueError
+        If an array in it makes no sense.
     OSError
-        If it cannot be read.
+        If it cannot be opened. A disk that cannot be read ends the process, as with all maps.
     """
 
     def __init__(self, path: Path) -> None:

@@ -85,7 +85,7 @@ class Part:
             Of the plan.
         lasting : bool
             Whether it is there even if the machine loses its power. Else the disk is not waited for: who reads it after
-            the machine has been started again does not trust it.
+            the machine has been started again, or on another one, does not trust it.
 
         Raises
         ------

@@ -36,7 +36,7 @@ _WORKER = 500_000_000
 _BANDS, _ROWS = 8, 64
 # Most stars a task where they are measured one by one: from frames, from target pixel files.
 _STARS = {"ffi": 8, "tpf": 24}
-# Where there are bands, one such task for so many of them, that the rows of its stars have been read lately.
+# Where there are bands, at least one such task for so many of them: the rows of its stars have been read lately.
 _APART = 4
 #: Stars brighter than this fill their pixels' wells in 2 s (Vanderspek et al. 2018, TESS Instrument Handbook).
 SATURATED = 6.8

@@ -84,7 +84,7 @@ def run(
     again : bool
         Also try tasks that were set aside.
     measure : str
-        What measures a task, ``module:function``.
+        What measures a task, ``module:function``, of a module that workers can import: they do not run the script.
     listener : callable
         Told about progress.
 

@@ -27,6 +27,8 @@ from tessellar.survey.tasks import Ended, Task, perform
 _TASKS = 50
 # Threads of numerical libraries: the workers are as many as there are cores already.
 _SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+# What a process is to find is there for a moment: for one that starts at a time.
+_STARTING = threading.Lock()
 _EVENTS = Path("/sys/fs/cgroup/memory.events")
 
 
@@ -148,7 +150,7 @@ class Processes:
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, self._memory), daemon=True)
-        with _single_threaded(), _without_script():
+        with _STARTING, _single_threaded(), _without_script():
             process.start()
         theirs.close()
         return _Worker(process, ours)
