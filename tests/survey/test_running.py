@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tessellar.errors import MissingInput, NoPermission, NoSpace, StoreError
+from tessellar.errors import MissingInput, NoPermission, NoSpace, StoreError, Unavailable
 from tessellar.progress import Event, ignore
 from tessellar.survey import Choices, Ledger, SurveyFolder, outcomes, plan, run, running
 from tessellar.survey.cluster import Cluster
@@ -168,6 +168,25 @@ def test_what_a_cluster_lost_costs_no_try(held: Held, how: str, said: str) -> No
     assert "NoneType" not in ended.reason
 
 
+class GaveUp:
+    """A client of a cluster that has lost its scheduler, as Dask's is after a while."""
+
+    status = "closed"
+
+    def submit(self, *_: Any, **__: Any) -> None:
+        raise RuntimeError("Client is closed. Can't send update-graph message.")
+
+
+def test_a_client_that_has_given_up_its_scheduler_says_so_in_one_line(planned: Path) -> None:
+    cluster = Cluster.__new__(Cluster)
+    cluster._client, cluster._futures, cluster._address = GaveUp(), {}, "tcp://10.0.0.1:8786"
+    with closing(Ledger(SurveyFolder(planned).ledger)) as ledger:
+        left = running._Run(SurveyFolder(planned), ledger, MEASURE, ignore)
+        left.take_up(again=False)
+        with pytest.raises(Unavailable, match=r"scheduler at tcp://10\.0\.0\.1:8786 is gone"):
+            cluster.submit(left._next())
+
+
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
     """No file of this process, or of one that it starts, can grow beyond `size` bytes."""
@@ -213,8 +232,9 @@ def _killed_at_random(planned: Path, undisturbed: Found, seed: int) -> None:
         children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, check=False).stdout.split()
         process.kill()
         process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
+        for stream in (process.stdout, process.stderr):
+            assert stream is not None
+            stream.close()
         # Workers leave when the run is no more.
         for _ in range(100):
             if not any(Path(f"/proc/{child.decode()}").exists() for child in children):

@@ -63,7 +63,13 @@ class Cluster:
     def submit(self, task: Task) -> None:
         """Hand the scheduler a task."""
         key = f"tessellar-{task.key[:8]}-{task.number}-{time.time_ns()}"
-        future = self._client.submit(perform, task, key=key, pure=False, priority=-task.number)
+        try:
+            future = self._client.submit(perform, task, key=key, pure=False, priority=-task.number)
+        except Exception as error:
+            # A client that has given up its scheduler says so in a way of its own.
+            if self._client.status == "running":
+                raise
+            raise self._gone() from error
         self._futures[task.number] = future
         future.add_done_callback(lambda _: self._ready.put(task.number))
 
@@ -111,10 +117,11 @@ class Cluster:
             self._seen = time.monotonic()
         except OSError as error:
             if time.monotonic() - self._seen > _PATIENCE:
-                raise Unavailable(
-                    f"the Dask scheduler at {self._address} is gone; what was done is kept: run again to go on",
-                    url=self._address,
-                ) from error
+                raise self._gone() from error
+
+    def _gone(self) -> Unavailable:
+        told = f"the Dask scheduler at {self._address} is gone; what was done is kept: run again to go on"
+        return Unavailable(told, url=self._address)
 
 
 def _described(error: BaseException) -> str:
