@@ -415,14 +415,17 @@ def row_bands(field: PreparedField, *, rows: int | None = None, memory: int = ME
 def _handfuls(places: list[int], most: int, count: int) -> list[list[int]]:
     """Cut a list into `count` parts, or into more, that none is longer than `most`; none is empty."""
     count = max(math.ceil(len(places) / most), min(count, len(places)))
-    edges = np.linspace(0, len(places), count + 1).round().astype(int).tolist()
-    return [places[begin:end] for begin, end in pairwise(edges)]
+    return [places[begin:end] for begin, end in _cut(0, len(places), count)]
 
 
 def _pieces(first: int, last: int, most: int) -> list[tuple[int, int]]:
     """Cut rows into as few pieces as can be, of about as many rows each."""
-    edges = np.linspace(first, last + 1, math.ceil((last + 1 - first) / most) + 1).round().astype(int).tolist()
-    return [(begin, after - 1) for begin, after in pairwise(edges)]
+    return [(begin, after - 1) for begin, after in _cut(first, last + 1, math.ceil((last + 1 - first) / most))]
+
+
+def _cut(begin: int, end: int, count: int) -> Iterator[tuple[int, int]]:
+    """Cut whole numbers into `count` runs of about as many each: first of each run, and first after it."""
+    return pairwise(np.linspace(begin, end, count + 1).round().astype(int).tolist())
 
 
 def describe(ledger: Ledger) -> list[dict[str, Any]]:
