@@ -320,7 +320,7 @@ class TestPixels:
 
         reads = []
         window = PreparedField.window
-        monkeypatch.setattr(PreparedField, "window", lambda *args: reads.append(1) or window(*args))
+        monkeypatch.setattr(PreparedField, "window", lambda *args, **more: reads.append(1) or window(*args, **more))
         counts = {}
         for cache in ("none", "basic", "full"):
             pho = FiveByFive(star, folder, tmp_path, cache=cache, **WHERE)

@@ -21,7 +21,7 @@ from tessellar.photometry.target import ZERO_POINT, Target
 from tessellar.pixels import PixelFlag
 
 if TYPE_CHECKING:
-    from tessellar.pixels import PixelResponse, StarField
+    from tessellar.pixels import PixelResponse, Stamp, StarField
     from tessellar.products import TargetPixelFile
 
 # How often a method may ask for a larger stamp; a bright star's bleed is long, so it may ask more often.
@@ -75,8 +75,10 @@ def measure_in(
     if reason:
         return _told(Result.failed(scene.stamp(limits, target), target, settings, chosen.name, reason), scene)
     tries = _TRIES_BRIGHT if target.tmag is not None and target.tmag < _BRIGHT else _TRIES
+    stamp: Stamp | None = None
     for attempt in range(tries + 1):
-        result = _run(scene, chosen, target, settings, limits)
+        stamp = scene.stamp(limits, target, stamp)
+        result = _run(scene, chosen, target, settings, stamp)
         grow = result.grow
         if grow is None:
             break
@@ -186,8 +188,7 @@ def flagged(result: Result) -> Result:
     return replace(result, columns=MappingProxyType({**result.columns, "PIXEL_QUALITY": quality}))
 
 
-def _run(scene: Scene, method: PhotometryMethod, target: Target, settings: Settings, limits: StampLimits) -> Result:
-    stamp = scene.stamp(limits, target)
+def _run(scene: Scene, method: PhotometryMethod, target: Target, settings: Settings, stamp: Stamp) -> Result:
     try:
         return method.run(stamp, target, scene.surroundings(stamp), settings)
     except PhotometryError as error:

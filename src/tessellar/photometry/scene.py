@@ -91,8 +91,13 @@ class Scene(Protocol):
     def default_stamp(self, target: Target, size: tuple[int, int] | None = None) -> StampLimits:
         """The pixels to look for a star in first; of `stamp_size`, unless a size is given."""
 
-    def stamp(self, limits: StampLimits | None = None, target: Target | None = None) -> Stamp:
-        """Cut pixels out, all of them if no limits are given; with a target, its own times and movement with them."""
+    def stamp(
+        self, limits: StampLimits | None = None, target: Target | None = None, known: Stamp | None = None
+    ) -> Stamp:
+        """Cut pixels out, all of them if no limits are given; with a target, its own times and movement with them.
+
+        What a known stamp of this scene has need not be read again.
+        """
 
     def surroundings(self, stamp: Stamp) -> Surroundings | None:
         """The stars on and about a stamp of this scene; None without a catalogue."""
@@ -207,10 +212,12 @@ class FieldScene:
         column = min(max(limits.col_min, outer.col_min), outer.col_max - 1)
         return StampLimits(row, max(limits.row_max, row + 1), column, max(limits.col_max, column + 1)).clipped(outer)
 
-    def stamp(self, limits: StampLimits | None = None, target: Target | None = None) -> Stamp:
+    def stamp(
+        self, limits: StampLimits | None = None, target: Target | None = None, known: Stamp | None = None
+    ) -> Stamp:
         """Cut pixels out of all frames, background subtracted."""
         rows, cols = (None, None) if limits is None else (limits.rows, limits.cols)
-        stamp = self.prepared.window(rows, cols)
+        stamp = self.prepared.window(rows, cols, known=known)
         stamp = replace(stamp, aperture=self._aperture(stamp))
         if target is None or target.ra is None or target.dec is None:
             return stamp
@@ -364,7 +371,9 @@ class StampScene:
         """All pixels there are, whatever size is given."""
         return self.limits
 
-    def stamp(self, limits: StampLimits | None = None, target: Target | None = None) -> Stamp:
+    def stamp(
+        self, limits: StampLimits | None = None, target: Target | None = None, known: Stamp | None = None
+    ) -> Stamp:
         """Cut pixels out of the file's stamp."""
         return self._whole if limits in (None, self.limits) else self._whole.window(limits.rows, limits.cols)
 

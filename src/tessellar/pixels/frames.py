@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 # Frames that are opened, and announced to the system, before they are read.
 _AHEAD = 16
-# Windows that are narrower than the image by this factor are read row by row.
-_NARROW = 4
 #: Where frames are timed, if they do not say it: the middle of the CCD.
 TIMED_AT = (1068.0, 1024.0)
 
@@ -135,30 +133,30 @@ def read_window(
     out : array (rows, columns)
         Any floating type.
     room : bytearray, optional
-        To read wide windows into; made larger if need be. With one for many frames, the system need not find memory
-        for each.
+        To read into; made larger if need be. With one for many frames, the system need not find memory for each.
     """
     file = _open(path)
     try:
-        _read(file, path, layout, corner, shape, out, room)
+        _read(file, path, _inside(layout, corner, shape), out, bytearray() if room is None else room)
     finally:
         os.close(file)
 
 
 @dataclass(frozen=True)
 class _Inside:
-    """What of a window lies in an image: `rows` times `length` bytes, every `step` from `offset` on; and where."""
+    """What of a window lies in an image: `rows` of `cols` pixels, every `step` bytes from `offset` on; and where."""
 
     offset: int
     step: int
     rows: int
-    length: int
+    cols: int
+    dtype: np.dtype[Any]
     place: tuple[slice, slice]
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Bytes from the first to the last."""
-        return (self.rows - 1) * self.step + self.length
+        return (self.rows - 1) * self.step + self.cols * self.dtype.itemsize
 
 
 @lru_cache(maxsize=16)
@@ -174,7 +172,8 @@ def _inside(layout: PixelLayout, corner: tuple[int, int], shape: tuple[int, int]
         offset=layout.offset + (first_row * wide + first_column) * size,
         step=wide * size,
         rows=end_row - first_row,
-        length=(end_column - first_column) * size,
+        cols=end_column - first_column,
+        dtype=layout.dtype,
         place=(slice(first_row - bottom, end_row - bottom), slice(first_column - left, end_column - left)),
     )
 
@@ -186,39 +185,19 @@ def _open(path: Path) -> int:
         raise MissingInput(f"{path}: gone since the stack was opened") from error
 
 
-def _read(
-    file: int, path: Path, layout: PixelLayout, corner: tuple[int, int], shape: tuple[int, int], out: NDArray[Any],
-    room: bytearray | None,
-) -> None:  # fmt: skip
-    inside = _inside(layout, corner, shape)
-    if inside is None or (inside.rows, inside.length) != (shape[0], shape[1] * layout.dtype.itemsize):
+def _read(file: int, path: Path, inside: _Inside | None, out: NDArray[Any], room: bytearray) -> None:
+    """Read into `out` what of a window lies in an image; NaN where nothing does."""
+    if inside is None or (inside.rows, inside.cols) != out.shape:
         out[:] = np.nan
     if inside is None:
         return
-    read = _read_narrow if inside.length * _NARROW <= inside.step else _read_wide
-    view = read(file, inside, bytearray() if room is None else room)
-    if view is None:
-        raise Corrupt(f"{path}: cut short since the stack was opened; fetch it again")
-    out[inside.place] = view.view(layout.dtype)
-
-
-def _read_wide(file: int, inside: _Inside, room: bytearray) -> NDArray[np.uint8] | None:
-    """Read as one run, what is between the rows too; None where the file ends before."""
-    count = inside.count
-    room.extend(bytes(max(count - len(room), 0)))
-    with memoryview(room)[:count] as part:
-        if os.preadv(file, [part], inside.offset) != count:
-            return None
-    flat = np.frombuffer(room, np.uint8, count)
-    shape, steps = (inside.rows, inside.length), (inside.step, 1)
-    return np.lib.stride_tricks.as_strided(flat, shape, steps, writeable=False)
-
-
-def _read_narrow(file: int, inside: _Inside, room: bytearray) -> NDArray[np.uint8] | None:
-    """Read row by row: most of the run would be dropped."""
-    length, step, offset = inside.length, inside.step, inside.offset
-    raw = b"".join([os.pread(file, length, offset + row * step) for row in range(inside.rows)])
-    return np.frombuffer(raw, np.uint8).reshape(-1, length) if len(raw) == inside.rows * length else None
+    # As one run, with what lies between the rows: to ask for each row takes longer than to drop the rest of it.
+    room.extend(bytes(max(inside.count - len(room), 0)))
+    with memoryview(room)[: inside.count] as part:
+        if os.preadv(file, [part], inside.offset) != inside.count:
+            raise Corrupt(f"{path}: cut short since the stack was opened; fetch it again")
+    steps = (inside.step, inside.dtype.itemsize)
+    out[inside.place] = np.ndarray((inside.rows, inside.cols), inside.dtype, room, strides=steps)
 
 
 def announce(frame: Frame, corner: tuple[int, int], shape: tuple[int, int]) -> None:
@@ -234,13 +213,12 @@ def announce(frame: Frame, corner: tuple[int, int], shape: tuple[int, int]) -> N
     with suppress(MissingInput, OSError):
         file = _open(frame.path)
         try:
-            _announce(file, frame.pixels, corner, shape)
+            _announce(file, _inside(frame.pixels, corner, shape))
         finally:
             os.close(file)
 
 
-def _announce(file: int, layout: PixelLayout, corner: tuple[int, int], shape: tuple[int, int]) -> None:
-    inside = _inside(layout, corner, shape)
+def _announce(file: int, inside: _Inside | None) -> None:
     if inside is not None and hasattr(os, "posix_fadvise"):
         os.posix_fadvise(file, inside.offset, inside.count, os.POSIX_FADV_WILLNEED)
 
@@ -257,22 +235,23 @@ def read_cubes(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Read a window out of many frames: pixels and their errors (NaN where a frame has none), (n, rows, columns)."""
     images = np.empty((len(frames), *shape), dtype=np.float32)
-    errors = np.full_like(images, np.nan)
+    errors = np.empty_like(images)
     room = bytearray()
-    opened: deque[int] = deque()
+    soon: deque[tuple[int, _Inside | None, _Inside | None]] = deque()
     try:
         for index, frame in enumerate(frames):
-            for soon in frames[index + len(opened) : index + _AHEAD]:
-                opened.append(_open(soon.path))
-                for layout in (soon.pixels, soon.errors):
-                    if layout is not None:
-                        _announce(opened[-1], layout, corner, shape)
-            _read(opened[0], frame.path, frame.pixels, corner, shape, images[index], room)
-            if frame.errors is not None:
-                _read(opened[0], frame.path, frame.errors, corner, shape, errors[index], room)
-            os.close(opened.popleft())
+            for each in frames[index + len(soon) : index + _AHEAD]:
+                file, pixels = _open(each.path), _inside(each.pixels, corner, shape)
+                uncertainties = None if each.errors is None else _inside(each.errors, corner, shape)
+                soon.append((file, pixels, uncertainties))
+                _announce(file, pixels)
+                _announce(file, uncertainties)
+            file, pixels, uncertainties = soon[0]
+            _read(file, frame.path, pixels, images[index], room)
+            _read(file, frame.path, uncertainties, errors[index], room)
+            os.close(soon.popleft()[0])
     finally:
-        for file in opened:
+        for file, *_ in soon:
             os.close(file)
     return images, errors
 

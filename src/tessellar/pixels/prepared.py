@@ -16,6 +16,7 @@ from tessellar.pixels.background import Sky
 from tessellar.pixels.backgrounds import BackgroundSeries
 from tessellar.pixels.cube import CubeSource
 from tessellar.pixels.frames import read_cubes
+from tessellar.pixels.growing import Cubes, read_grown
 from tessellar.pixels.movement import MovementKernel, mapped
 from tessellar.pixels.planes import inverse_of, wcs_of
 from tessellar.pixels.pointing import Pointing
@@ -168,8 +169,15 @@ class PreparedField(FrameSeries):
         """World coordinates of the reference frame, corrected at its middle: pixel (0, 0) is the first pixel."""
         return self._wcs_at(self.corner, self.shape)
 
-    def window(self, rows: Span = None, cols: Span = None) -> Stamp:
+    def window(self, rows: Span = None, cols: Span = None, *, known: Stamp | None = None) -> Stamp:
         """Cut CCD rows and columns (first, last; 1-based, both included) out of all frames, background subtracted.
+
+        Parameters
+        ----------
+        rows, cols : (int, int), optional
+            All there are if not given.
+        known : Stamp, optional
+            A window of this field: rows that it has are not read again, if it has the same columns.
 
         Raises
         ------
@@ -180,9 +188,7 @@ class PreparedField(FrameSeries):
         """
         (left, right), (bottom, top) = self._spans(rows, cols)
         corner, shape = (left, bottom), (top - bottom + 1, right - left + 1)
-        images, errors = self._read(corner, shape)
-        background = self.background.window((bottom, top), (left, right))
-        images -= background
+        images, errors, background = read_grown(self._without_sky, corner, shape, known)
         return Stamp(
             images=images,
             errors=errors,
@@ -275,6 +281,13 @@ class PreparedField(FrameSeries):
         if not same or not np.array_equal(source.time, self.time):
             raise InputError(f"{source.path}: not of the frames that {self.path.name} is of; write it again")
         return source
+
+    def _without_sky(self, corner: tuple[int, int], shape: tuple[int, int]) -> Cubes:
+        images, errors = self._read(corner, shape)
+        rows, cols = ((first, first + count - 1) for first, count in zip(corner[::-1], shape, strict=True))
+        background = self.background.window(rows, cols)
+        images -= background
+        return images, errors, background
 
     def _read(self, corner: tuple[int, int], shape: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
         if self._cube is not None:

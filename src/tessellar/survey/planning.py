@@ -347,11 +347,11 @@ class _Plan:
             self._list_tasks(bands, _handfuls(single, _STARS[kind], len(bands) // _APART))
 
     def _list_tasks(self, bands: list[tuple[tuple[int, int], list[int]]], handfuls: list[list[int]]) -> None:
-        """Put handfuls evenly between bands, at the end a band: they wait for the disk, bands hardly ever do."""
+        """Put handfuls evenly between bands, for they wait for the disk, bands hardly ever do; at the end a short one."""
         done = 0
         for count, ((first, last), places) in enumerate(bands, 1):
             self._add_task(places, first, last)
-            due = (2 * len(handfuls) * count + len(bands)) // (2 * len(bands))
+            due = len(handfuls) * count // len(bands)
             for places in handfuls[done:due]:
                 self._add_task(places, None, None)
             done = due
