@@ -17,7 +17,7 @@ from tessellar.errors import Corrupt, NoPermission
 from tessellar.photometry import STATUS
 from tessellar.photometry.engine import BandCurves
 from tessellar.pixels import PreparedField
-from tessellar.survey.outcomes import METRIC_NAMES, Outcome, Part
+from tessellar.survey.outcomes import METRIC_NAMES, Outcome, Outcomes, Part
 from tessellar.survey.tasks import Task
 
 MEASURE = "tests.survey.fakework:measure"
@@ -60,7 +60,9 @@ def measure(task: Task) -> Part:
         for star in task.stars
         if star.tic in others.tic
     ]
-    return Part(tuple(outcomes), {"aperture": curves, "linpsf": others} if some.any() else {"aperture": curves}, {})
+    return Part(
+        Outcomes.of(outcomes), {"aperture": curves, "linpsf": others} if some.any() else {"aperture": curves}, {}
+    )
 
 
 def _go_wrong(task: Task) -> None:

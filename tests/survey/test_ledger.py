@@ -13,7 +13,7 @@ import pytest
 from tessellar.errors import Corrupt, StoreError, Unrecognised
 from tessellar.photometry import STATUS
 from tessellar.survey.ledger import Ledger
-from tessellar.survey.outcomes import METRIC_NAMES, Outcome
+from tessellar.survey.outcomes import METRIC_NAMES, Outcome, Outcomes
 from tessellar.survey.running import decide_skips
 
 
@@ -45,7 +45,7 @@ def results(ledger: Ledger) -> dict[int, tuple[str, str, int | None]]:
 def test_a_star_in_the_halo_of_a_bright_one_is_skipped_by_whatever_mask_it_was_measured(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path, (10, 3.0, None), (22, 9.0, None), (23, 9.5, None), (24, 9.7, "linpsf"))
     bands = [outcome(number, method) for number in (2, 3, 4) for method in ("aperture", "linpsf")]
-    ledger.record(1, [outcome(1, "halo", 22, 24), *bands], None)
+    ledger.record(1, Outcomes.of([outcome(1, "halo", 22, 24), *bands]), None)
     decide_skips(ledger)
     assert results(ledger) == {
         10: ("halo", "OK", None),
@@ -65,7 +65,7 @@ def test_a_star_in_the_halo_of_a_bright_one_is_skipped_by_whatever_mask_it_was_m
 
 def test_nobody_is_skipped_for_the_sake_of_a_halo_that_gave_nothing(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path, (10, 3.0, None), (22, 9.0, None))
-    ledger.record(1, [outcome(1, "halo", 22, status=STATUS.ERROR), outcome(2, "aperture")], None)
+    ledger.record(1, Outcomes.of([outcome(1, "halo", 22, status=STATUS.ERROR), outcome(2, "aperture")]), None)
     decide_skips(ledger)
     assert results(ledger)[22] == ("aperture", "OK", None)
     ledger.close()
@@ -74,7 +74,7 @@ def test_nobody_is_skipped_for_the_sake_of_a_halo_that_gave_nothing(tmp_path: Pa
 def test_the_method_that_a_table_asks_for_counts_before_the_rank(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path, (10, 8.0, "linpsf"), (11, 9.0, None), (12, 9.5, "auto"))
     both = [outcome(number, method) for number in (1, 2) for method in ("aperture", "linpsf")]
-    ledger.record(1, [*both, outcome(3, "halo")], None)
+    ledger.record(1, Outcomes.of([*both, outcome(3, "halo")]), None)
     assert {tic: method for tic, (method, *_) in results(ledger).items()} == {10: "linpsf", 11: "aperture", 12: "halo"}
     ledger.close()
 
@@ -119,12 +119,12 @@ def test_a_ledger_that_another_program_holds_is_told_in_one_line(
     holder = sqlite3.connect(ledger.path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreError, match="another program has held it") as told:
-        ledger.record(1, [outcome(1, "aperture")], None)
+        ledger.record(1, Outcomes.of([outcome(1, "aperture")]), None)
     assert "\n" not in str(told.value)
     with pytest.raises(StoreError, match="another program has held it"):
         Ledger(ledger.path)
     holder.execute("ROLLBACK")
     holder.close()
-    ledger.record(1, [outcome(1, "aperture")], None)
+    ledger.record(1, Outcomes.of([outcome(1, "aperture")]), None)
     assert results(ledger)[10][1] == "OK"
     ledger.close()

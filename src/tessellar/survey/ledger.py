@@ -16,7 +16,7 @@ from typing import Any
 
 from tessellar.errors import Corrupt, MissingInput, NoPermission, NoSpace, StoreError, Unrecognised
 from tessellar.photometry.status import STATUS
-from tessellar.survey.outcomes import METRIC_NAMES, Outcome
+from tessellar.survey.outcomes import METRIC_NAMES, Outcomes
 from tessellar.survey.sharing import SEPARATING, Sighting
 from tessellar.targets import Field
 
@@ -230,9 +230,8 @@ class Ledger:
             "SELECT priority, tic, source, method, path, tmag FROM target WHERE task = ? ORDER BY priority", task
         )
 
-    def record(self, task: int, outcomes: Iterable[Outcome], seconds: float | None) -> None:
+    def record(self, task: int, outcomes: Outcomes, seconds: float | None) -> None:
         """Write down what came of a task; what was known of its stars is replaced."""
-        found = list(outcomes)
         names = ("priority", "method", "status", "reason", *METRIC_NAMES)
         with self._writing() as connection:
             for table in ("outcome", "sharing"):
@@ -241,12 +240,9 @@ class Ledger:
                 )
             connection.executemany(
                 f"INSERT INTO outcome ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-                ((each.priority, each.method, int(each.status), each.reason, *each.metrics) for each in found),
+                outcomes.rows(),
             )
-            connection.executemany(
-                "INSERT INTO sharing VALUES (?, ?, ?)",
-                ((each.priority, each.method, tic) for each in found for tic in set(each.sharing)),
-            )
+            connection.executemany("INSERT INTO sharing VALUES (?, ?, ?)", outcomes.shared())
             connection.execute(
                 "UPDATE task SET state = ?, seconds = ?, reason = '' WHERE id = ?", (DONE, seconds, task)
             )

@@ -14,7 +14,7 @@ from tessellar.errors import InputError, PhotometryError, ProductError
 from tessellar.mission.ccd import nearest_pixel
 from tessellar.photometry.engine import BandCurves
 from tessellar.photometry.status import STATUS
-from tessellar.survey.outcomes import METRIC_NAMES, Outcome, Part
+from tessellar.survey.outcomes import METRIC_NAMES, Outcome, Outcomes, Part
 from tessellar.survey.tasks import Star, Task
 
 if TYPE_CHECKING:
@@ -71,36 +71,41 @@ def part_of_band(
     stars : StarField
         Of the field, for their places on the sky.
     """
-    priority = {star.tic: star.priority for star in wanted}
-    outcomes: list[Outcome] = []
+    asked = np.array([star.tic for star in wanted], dtype=np.int64)
+    priority = np.array([star.priority for star in wanted], dtype=np.int64)
+    outcomes: list[Outcomes] = []
     kept: dict[str, BandCurves] = {}
     for method in methods:
         found = curves.get(method)
-        known: set[int] = set()
+        missing = np.ones(len(asked), dtype=bool)
         if found is not None:
+            _, here, place = np.intersect1d(asked, found.tic, assume_unique=True, return_indices=True)
+            missing[here] = False
             table = dict(found.table)
-            reasons = [str(each) for each in table["reasons"]]
-            metrics = _metrics(table, len(found))
-            known = set(found.tic.tolist())
-            for place, tic in enumerate(found.tic.tolist()):
-                if tic in priority:
-                    status = STATUS(int(table["status"][place]))
-                    outcomes.append(Outcome(priority[tic], method, status, reasons[place], tuple(metrics[place])))
-            bright = np.isin(found.tic, np.array(list(priority), dtype=np.int64))
-            bright &= np.isin(table["status"], [STATUS.OK, STATUS.WARNING])
-            more = {**_on_sky(stars, found.tic), **_masks(found, stars), "reasons": np.array(reasons, dtype=np.str_)}
-            kept[method] = _chosen(found, bright, more)
+            reasons = np.asarray(table["reasons"], dtype=np.str_)
+            outcomes.append(
+                Outcomes(
+                    priority=priority[here],
+                    method=np.full(len(here), method),
+                    status=np.asarray(table["status"], dtype=np.int8)[place],
+                    reason=reasons[place],
+                    metrics=_metrics(table, len(found))[place],
+                )
+            )
+            curved = np.isin(np.arange(len(found)), place)
+            curved &= np.isin(table["status"], [STATUS.OK, STATUS.WARNING])
+            more = {**_on_sky(stars, found.tic), **_masks(found, stars), "reasons": reasons}
+            kept[method] = _chosen(found, curved, more)
         lost = f"the {method} method gave nothing for this star"
-        outcomes += [
-            Outcome(star.priority, method, STATUS.ERROR, lost, _NO_METRICS) for star in wanted if star.tic not in known
-        ]
-    return Part(tuple(outcomes), {method: each for method, each in kept.items() if len(each)}, {})
+        outcomes.append(
+            Outcomes.of(Outcome(each, method, STATUS.ERROR, lost, _NO_METRICS) for each in priority[missing].tolist())
+        )
+    return Part(Outcomes.joined(outcomes), {method: each for method, each in kept.items() if len(each)}, {})
 
 
-def _metrics(table: Mapping[str, NDArray[Any]], count: int) -> list[list[float]]:
+def _metrics(table: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.float64]:
     columns = [np.asarray(table.get(name, np.full(count, np.nan)), dtype=np.float64) for name in METRIC_NAMES]
-    rows: list[list[float]] = np.stack(columns, axis=1).tolist()
-    return rows
+    return np.stack(columns, axis=1)
 
 
 def _on_sky(stars: StarField, tics: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
@@ -160,7 +165,7 @@ def _measure_each(task: Task) -> Part:
     methods = sorted({result.method for _, result in results})
     chosen = {method: [each for each in results if each[1].method == method] for method in methods}
     return Part(
-        tuple(outcomes),
+        Outcomes.of(outcomes),
         {method: _stacked(group, cadences) for method, group in chosen.items()},
         {method: [images_of(result) for _, result in group] for method, group in chosen.items()},
     )

@@ -7,10 +7,11 @@ nothing is taken over. Nor is what a machine without power may have left of one.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +24,14 @@ from tessellar.photometry.status import STATUS
 from tessellar.products.filing import translated
 from tessellar.products.lightcurvelayout import FIXED, packed
 from tessellar.products.starimages import StarImages, WeightImage
+from tessellar.survey import spares
 from tessellar.survey.arrayfile import ArrayFile, write_arrays
 
 #: Metrics that the ledger keeps, in this order.
 METRIC_NAMES = (*METRICS,)
-_STATUS = {int(status): status for status in STATUS}
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one star, by one method.
 
     Attributes
@@ -57,13 +57,83 @@ class Outcome:
     sharing: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Outcomes:
+    """What became of many stars: one column for each thing that is told of them.
+
+    Attributes
+    ----------
+    priority : int array (k,)
+    method : str array (k,)
+    status : int array (k,)
+        Of `STATUS`.
+    reason : str array (k,)
+    metrics : float array (k, len(METRIC_NAMES))
+    sharing : int array (any, 2)
+        Which of them (0-based) has which TIC id in its mask.
+    """
+
+    priority: NDArray[np.int64]
+    method: NDArray[np.str_]
+    status: NDArray[np.int8]
+    reason: NDArray[np.str_]
+    metrics: NDArray[np.float64]
+    sharing: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), dtype=np.int64))
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome]) -> Outcomes:
+        """The same of outcomes one by one."""
+        rows = list(outcomes)
+        shared = [(place, tic) for place, each in enumerate(rows) for tic in each.sharing]
+        return cls(
+            priority=np.array([each.priority for each in rows], dtype=np.int64),
+            method=np.array([each.method for each in rows], dtype=np.str_),
+            status=np.array([each.status for each in rows], dtype=np.int8),
+            reason=np.array([each.reason for each in rows], dtype=np.str_),
+            metrics=np.array([each.metrics for each in rows], dtype=np.float64).reshape(len(rows), len(METRIC_NAMES)),
+            sharing=np.array(shared, dtype=np.int64).reshape(len(shared), 2),
+        )
+
+    @classmethod
+    def joined(cls, some: Sequence[Outcomes]) -> Outcomes:
+        """All of some, one after the other."""
+        before = np.cumsum([0, *map(len, some)])
+        columns = {
+            each.name: np.concatenate([getattr(part, each.name) for part in some])
+            for each in fields(cls) if each.name != "sharing"
+        }  # fmt: skip
+        shared = [part.sharing + np.array([begin, 0]) for part, begin in zip(some, before, strict=False)]
+        return cls(**columns, sharing=np.concatenate(shared))
+
+    def __len__(self) -> int:
+        return len(self.priority)
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Priority, method, status, reason and each metric of one after the other."""
+        columns = (self.priority, self.method, self.status, self.reason, *self.metrics.T)
+        return zip(*(each.tolist() for each in columns), strict=True)
+
+    def shared(self) -> Iterator[tuple[int, str, int]]:
+        """Priority and method of those that share their masks, and with whom."""
+        pairs = sorted(set(map(tuple, self.sharing.tolist())))
+        return ((int(self.priority[place]), str(self.method[place]), tic) for place, tic in pairs)
+
+    def statuses(self) -> Counter[str]:
+        """How many stars have which STATUS, by the first method that tells of each."""
+        _, first = np.unique(self.priority, return_index=True)
+        values, counts = np.unique(self.status[first], return_counts=True)
+        return Counter(
+            {STATUS(value).name: count for value, count in zip(values.tolist(), counts.tolist(), strict=True)}
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """What a task gave.
 
     Attributes
     ----------
-    outcomes : tuple of Outcome
+    outcomes : Outcomes
         One for each star and method, also where there is no light curve.
     curves : mapping of str to BandCurves
         Light curves by method.
@@ -71,7 +141,7 @@ class Part:
         By method, those of its stars in their order; methods without images are left out.
     """
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: Outcomes
     curves: Mapping[str, BandCurves]
     images: Mapping[str, Sequence[StarImages]]
 
@@ -94,7 +164,8 @@ class Part:
         """
         partial = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.part")
         started = "" if lasting else boot()
-        arrays = {"key": np.array(key), "boot": np.array(started), **_as_arrays(self.outcomes)}
+        arrays = {"key": np.array(key), "boot": np.array(started)}
+        arrays |= {f"outcome/{each.name}": getattr(self.outcomes, each.name) for each in fields(Outcomes)}
         for method, curves in self.curves.items():
             arrays[f"tic/{method}"] = curves.tic
             # As the store keeps them: places in half as many bytes, and it is the workers who round them.
@@ -106,8 +177,9 @@ class Part:
         try:
             with translated(path, "what was done is kept; free some and run again"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with partial.open("wb") as stream:
+                with spares.opened(partial) as stream:
                     write_arrays(stream, arrays)
+                    stream.truncate()
                     stream.flush()
                     if not started:
                         os.fsync(stream.fileno())
@@ -135,9 +207,9 @@ class PartFile:
         except (OSError, Corrupt, ValueError, KeyError):
             return False
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> Outcomes:
         """What became of the stars."""
-        return _from_arrays(self._arrays)
+        return Outcomes(**{each.name: self._arrays[f"outcome/{each.name}"] for each in fields(Outcomes)})
 
     def methods(self) -> list[str]:
         """Methods of which it has light curves."""
@@ -157,31 +229,6 @@ class PartFile:
             return None
         count = len(self._arrays[f"tic/{method}"])
         return [_images(self._arrays, f"image/{method}/{star}") for star in range(count)]
-
-
-def _as_arrays(outcomes: Iterable[Outcome]) -> dict[str, NDArray[Any]]:
-    rows = list(outcomes)
-    shared = [(place, tic) for place, each in enumerate(rows) for tic in each.sharing]
-    return {
-        "outcome/priority": np.array([each.priority for each in rows], dtype=np.int64),
-        "outcome/method": np.array([each.method for each in rows], dtype=np.str_),
-        "outcome/status": np.array([each.status for each in rows], dtype=np.int8),
-        "outcome/reason": np.array([each.reason for each in rows], dtype=np.str_),
-        "outcome/metrics": np.array([each.metrics for each in rows]).reshape(len(rows), len(METRIC_NAMES)),
-        "outcome/sharing": np.array(shared, dtype=np.int64).reshape(len(shared), 2),
-    }
-
-
-def _from_arrays(file: Mapping[str, NDArray[Any]]) -> list[Outcome]:
-    values = {name: file[f"outcome/{name}"].tolist() for name in ("priority", "method", "status", "reason")}
-    shared: dict[int, list[int]] = {}
-    for place, tic in file["outcome/sharing"].tolist():
-        shared.setdefault(place, []).append(tic)
-    metrics = file["outcome/metrics"].tolist()
-    return [
-        Outcome(priority, method, _STATUS[status], reason, tuple(metrics[place]), tuple(shared.get(place, ())))
-        for place, (priority, method, status, reason) in enumerate(zip(*values.values(), strict=True))
-    ]
 
 
 def _image_arrays(images: StarImages) -> dict[str, NDArray[Any]]:

@@ -347,7 +347,7 @@ class _Plan:
             self._list_tasks(bands, _handfuls(single, _STARS[kind], len(bands) // _APART))
 
     def _list_tasks(self, bands: list[tuple[tuple[int, int], list[int]]], handfuls: list[list[int]]) -> None:
-        """Put handfuls evenly between bands, for they wait for the disk, bands hardly ever do; at the end a short one."""
+        """Put handfuls evenly between bands, which hardly ever wait for the disk; at the end comes one: it is short."""
         done = 0
         for count, ((first, last), places) in enumerate(bands, 1):
             self._add_task(places, first, last)

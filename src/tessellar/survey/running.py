@@ -15,6 +15,7 @@ from tessellar.errors import InputError, NoPermission, NoSpace, StoreError
 from tessellar.machine import cores
 from tessellar.photometry.status import STATUS
 from tessellar.progress import Event, Listener, ignore
+from tessellar.survey import spares
 from tessellar.survey.folder import SurveyFolder
 from tessellar.survey.ledger import ASIDE, DONE, STORED, WAITING, FieldRow, Ledger, TaskRow
 from tessellar.survey.outcomes import PartFile
@@ -122,6 +123,7 @@ def run(
             if scheduler is None:
                 workers = workers or min(cores(), _fitting(ledger, memory))
                 work.share = memory or machine_memory() * 9 // 10 // min(workers, len(work.waiting))
+                work.spare = workers
                 work.notice_shortage()
             _work_through(work, lambda: _executor(workers, work.share, scheduler, len(work.waiting)))
         work.store_all()
@@ -182,6 +184,7 @@ class _Run:
     tasks: dict[int, TaskRow] = field(default_factory=dict)
     done: int = 0
     share: int | None = None
+    spare: int = 0
     _begin: float = field(default_factory=time.monotonic)
     _counts: Counter[str] = field(default_factory=Counter)
     _before: int = 0
@@ -288,6 +291,7 @@ class _Run:
         while (number := self._next_to_store()) is not None:
             self._store(number)
             self._settle(number)
+        spares.drop(self.place.part(0).parent)
 
     def tell(self) -> None:
         """Say how far it has come."""
@@ -337,15 +341,16 @@ class _Run:
     def _settle(self, number: int) -> None:
         self.ledger.move([number], STORED)
         self._reload(number)
-        self._part(number).path.unlink(missing_ok=True)
+        part = self._part(number).path
+        if part.exists():
+            spares.keep(part, self.spare)
 
     def _record(self, number: int, seconds: float | None) -> None:
         outcomes = self._part(number).outcomes()
         self.ledger.record(number, outcomes, seconds)
         self._reload(number)
         self.done += 1
-        first = {each.priority: each.status for each in reversed(outcomes)}
-        self._counts.update({status.name: count for status, count in Counter(first.values()).items()})
+        self._counts.update(outcomes.statuses())
 
     def _reload(self, number: int) -> None:
         self.tasks[number] = self.ledger.task(number)
