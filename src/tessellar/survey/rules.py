@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from tessellar.errors import Corrupt, InputError, MissingInput
@@ -71,12 +72,9 @@ class Rules:
 
     def first(self, tic: int, sector: int, source: str, release: int | None, tmag: float) -> Rule | None:
         """The rule that counts for a target, or None."""
-        found = [
-            each
-            for each in (*self._of_star.get(tic, ()), *self._general)
-            if each[1].fits(tic, sector, source, release, tmag)
-        ]
-        return min(found, key=lambda each: each[0])[1] if found else None
+        own = self._of_star.get(tic)
+        rules = self._general if own is None else sorted((*own, *self._general), key=itemgetter(0))
+        return next((rule for _, rule in rules if rule.fits(tic, sector, source, release, tmag)), None)
 
 
 def exclusions(*paths: Path) -> Rules:

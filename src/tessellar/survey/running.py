@@ -116,7 +116,7 @@ def run(
     begin = time.monotonic()
     Ledger.require(place.ledger)
     # Locked first: what `plan --overwrite` put there before is what is measured.
-    with place.locked(), closing(Ledger(place.ledger)) as ledger:
+    with place.locked(), spares.none_left(place.part(0).parent), closing(Ledger(place.ledger)) as ledger:
         work = _Run(place, ledger, measure, listener)
         work.take_up(again=again)
         if work.waiting:
@@ -291,7 +291,6 @@ class _Run:
         while (number := self._next_to_store()) is not None:
             self._store(number)
             self._settle(number)
-        spares.drop(self.place.part(0).parent)
 
     def tell(self) -> None:
         """Say how far it has come."""

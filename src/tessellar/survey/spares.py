@@ -6,7 +6,8 @@ room for as much that is new, and to give it back, takes it more than one.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,10 +42,14 @@ def opened(path: Path) -> BinaryIO:
     return path.open("wb")
 
 
-def drop(folder: Path) -> None:
-    """Remove the spare files of a folder."""
-    for spare in _spares(folder):
-        spare.unlink(missing_ok=True)
+@contextmanager
+def none_left(folder: Path) -> Iterator[None]:
+    """Remove the spare files of a folder in the end, however that comes."""
+    try:
+        yield
+    finally:
+        for spare in _spares(folder):
+            spare.unlink(missing_ok=True)
 
 
 def _spares(folder: Path) -> list[Path]:

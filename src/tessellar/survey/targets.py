@@ -188,18 +188,28 @@ def without_repeats(candidates: Iterable[Candidate]) -> tuple[list[Candidate], l
     left_out : list of (Candidate, str)
         The others, and why.
     """
-    meetings: dict[tuple[int, Field, int, str], list[Candidate]] = defaultdict(list)
+    of_star: dict[int, list[Candidate]] = defaultdict(list)
     for each in candidates:
-        meetings[(each.tic, *each.light)].append(each)
+        of_star[each.tic].append(each)
     chosen: list[Candidate] = []
     left_out: list[tuple[Candidate, str]] = []
-    for group in meetings.values():
-        best, *others = sorted(group, key=_preference) if len(group) > 1 else group
-        chosen.append(best)
-        left_out += [(each, _why(each, best)) for each in others]
+    for found in of_star.values():
+        # Most stars of a field are there once.
+        for group in _meetings(found) if len(found) > 1 else (found,):
+            best, *others = sorted(group, key=_preference)
+            chosen.append(best)
+            left_out += [(each, _why(each, best)) for each in others]
     chosen.sort(key=attrgetter("order"))
     left_out.sort(key=lambda each: (*each[0].order, each[0].path))
     return chosen, left_out
+
+
+def _meetings(candidates: Iterable[Candidate]) -> Iterable[list[Candidate]]:
+    """Those of the same light, of candidates for one star."""
+    groups: dict[tuple[Field, int, str], list[Candidate]] = defaultdict(list)
+    for each in candidates:
+        groups[each.light].append(each)
+    return groups.values()
 
 
 def _preference(each: Candidate) -> tuple[bool, float, float, str, str]:

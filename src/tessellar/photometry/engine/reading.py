@@ -8,9 +8,8 @@ pixel's values are written behind one another, a cache line at a time.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from tessellar.errors import Corrupt, InputError, MissingInput
 from tessellar.photometry.engine.workers import parts
-from tessellar.pixels.frames import announce
+from tessellar.pixels.frames import announce, read_window
 from tessellar.pixels.quality import excluded_by_hand, excluded_pixels
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ Float = NDArray[np.float32]
 _FRAMES = 32
 # Frames whose rows are on their way from the disk meanwhile.
 _AHEAD = 96
+_BYTES = np.dtype(np.uint32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +84,9 @@ def read_rows(field: PreparedField, rows: tuple[int, int], *, threads: int = 1) 
         size = part.stop - part.start
         for frame in field.frames[part.start + _AHEAD : part.stop + _AHEAD]:
             announce(frame, corner, shape)
-        raw = np.empty((size, *shape), dtype=np.uint32)
+        raw, room = np.empty((size, *shape), dtype=_BYTES), bytearray()
         for index in range(size):
-            _read(field.frames[part.start + index], corner, raw[index])
+            _read(field.frames[part.start + index], corner, raw[index], room)
         surface, glow = sky.of(part)
         _kernel()(raw, surface, sky.below, sky.share, glow, part.start, pixels, exposed)
 
@@ -105,7 +105,7 @@ def read_rows(field: PreparedField, rows: tuple[int, int], *, threads: int = 1) 
     return Window(pixels, corner, shape, exposed)
 
 
-def _read(frame: Frame, corner: tuple[int, int], out: NDArray[np.uint32]) -> None:
+def _read(frame: Frame, corner: tuple[int, int], out: NDArray[np.uint32], room: bytearray) -> None:
     """Read a frame's rows into `out`, the bytes as they are in the file."""
     layout = frame.pixels
     high, wide = layout.shape
@@ -113,26 +113,11 @@ def _read(frame: Frame, corner: tuple[int, int], out: NDArray[np.uint32]) -> Non
     inside = top >= 0 and top + out.shape[0] <= high and aside >= 0 and aside + out.shape[1] <= wide
     if layout.dtype != np.dtype(">f4") or not inside:
         raise Corrupt(f"{frame.path}: its pixels are not those of the other frames; prepare again")
-    begin = (top * wide + aside) * 4
-    size = ((out.shape[0] - 1) * wide + out.shape[1]) * 4
-    raw = bytearray(size)
+    # The bytes as they are: one pass puts them into the machine's order, and does all else.
     try:
-        with Path(frame.path).open("rb", buffering=0) as stream:
-            stream.seek(layout.offset + begin)
-            got = stream.readinto(raw)
-            while got is not None and got < size:
-                more = stream.readinto(memoryview(raw)[got:])
-                if not more:
-                    break
-                got += more
-    except FileNotFoundError as error:
-        raise MissingInput(
-            f"{frame.path}: gone since the field was prepared; if the frames were moved, give frames=FOLDER"
-        ) from error
-    if got != size:
-        raise Corrupt(f"{frame.path}: cut short since the field was prepared; fetch it again")
-    flat = np.frombuffer(raw, dtype=np.uint32)
-    out[:] = np.lib.stride_tricks.as_strided(flat, out.shape, (wide * 4, 4), writeable=False)
+        read_window(frame.path, replace(layout, dtype=_BYTES), corner, (out.shape[0], out.shape[1]), out, room)
+    except MissingInput as error:
+        raise MissingInput(f"{error}; if the frames were moved, give frames=FOLDER") from error
 
 
 class _Skies:
