@@ -4,8 +4,10 @@ Frames are simulated once into a folder and kept (stars to T = 16 as densely as 
 noise), and prepared once; neither counts. What counts is `tessellar survey plan DIR --limit 16` and `tessellar survey
 run DIR --workers N`, called from Python: the to-do list, the start of the workers, bands of rows read and measured by
 both methods, the brightest stars one by one, each task's part on disk, and the one writer that puts parts into the
-store and outcomes into the ledger. Kernels have been compiled before the clock starts, as in any second run. The
-survey's files lie beside the frames until they have been looked at: as much room again as the store has is needed.
+store and outcomes into the ledger. Before the clock starts, kernels have been compiled, as in any second run, and all
+frames have been read once, as `prepare` reads them: half of those of a whole CCD are then in this machine's memory,
+the others are not, and the run with two workers finds what the one with one has found. The survey's files lie beside
+the frames until they have been looked at: as much room again as the store has is needed.
 
     python benchmarks/ccd.py                              512 x 512 x 400 frames, with one worker and with two, 5 turns
     python benchmarks/ccd.py --quick                      the same, 2 turns (frames in the user's cache, 1 GB)
