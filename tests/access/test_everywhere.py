@@ -48,6 +48,7 @@ def fetch(server, folder) -> list[dict]:
     return said(fetch_remotes(remotes, folder).to_rows(), folder)
 
 
+@pytest.mark.heavy
 def test_a_running_loop_and_a_notebook_get_the_manifest_of_a_script(server, tmp_path, monkeypatch):
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")

@@ -33,6 +33,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
+@pytest.mark.heavy
 def test_all_models_of_a_ccd_come_and_make_a_response(archive: str, tmp_path: Path) -> None:
     fetched = fetch_responses("27-3-2", tmp_path, archive=archive)
     assert fetched.ok

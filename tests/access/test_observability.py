@@ -24,6 +24,7 @@ def test_one_position_in_every_spelling():
     assert table["sector"].tolist() == [place.field.sector for place in places]
 
 
+@pytest.mark.heavy
 def test_ten_thousand_positions_at_once_are_where_each_is_alone():
     rng = np.random.default_rng(7)
     ra, dec = rng.uniform(0, 360, 10_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 10_000)))

@@ -156,6 +156,7 @@ def test_two_writers_of_one_file_are_kept_apart(archive, tmp_path):
     first.close()
 
 
+@pytest.mark.heavy
 def test_memory_does_not_grow_with_the_table(tmp_path):
     peaks = []
     for count in (1_000, 4_000):

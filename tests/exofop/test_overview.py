@@ -216,6 +216,7 @@ def real_site(recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         yield server.app
 
 
+@pytest.mark.heavy
 def test_the_real_table_loads_in_a_second_and_is_looked_up_in_a_millisecond(
     real_site: FaultyArchive, recorded: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_gaps_are_bridged_by_what_else_there_is() -> None:
         SpacecraftPosition.solve([np.nan])
 
 
+@pytest.mark.heavy
 def test_on_two_real_stars_and_a_frame(real_data: Path) -> None:
     models = [read(real_data / f"tess2018206045859-s0001-{tic:016d}-0120-s_lc.fits") for tic in (25155310, 117544915)]
     frame = read(real_data / "backdrop_tess2018206192942-s0001-1-4-0120-s_ffic.fits")

@@ -119,6 +119,7 @@ def check_against_tesswcs(sector):
         assert off(Field(sector, camera, ccd), theirs).max() < 0.2, (sector, camera, ccd)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("sector", [1, 26, 60, 91, 109, 134, 1751])
 def test_tesswcs_agrees(sector):
     check_against_tesswcs(sector)

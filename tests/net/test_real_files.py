@@ -83,6 +83,7 @@ def astroquery(server: ChaosServer, folder: Path) -> None:
             )
 
 
+@pytest.mark.heavy
 def test_every_real_file_ends_whole_in_every_run(real_files, tmp_path):
     told: Counter[str] = Counter()
     faults = 0

@@ -41,7 +41,7 @@ def astride(tmp_path_factory: pytest.TempPathFactory) -> FieldScene:
     return field_with(tmp_path_factory.mktemp("astride"), ((530, 585), (700, 755)), (556.5, 727.3))
 
 
-@pytest.mark.parametrize("method", ["aperture", "linpsf"])
+@pytest.mark.parametrize("method", ["aperture", pytest.param("linpsf", marks=pytest.mark.heavy)])
 def test_between_two_outputs_there_is_no_gap(astride: FieldScene, method: str) -> None:
     result = measure_in(astride, STAR, method)
     assert result.status is STATUS.OK, result.reason
@@ -56,6 +56,7 @@ def test_each_pixel_tells_its_output(astride: FieldScene, tmp_path: Path) -> Non
         assert set(np.unique(outputs)) == {32, 64}
 
 
+@pytest.mark.heavy
 def test_in_the_gap_beside_a_ccd_a_star_has_no_pixels(tmp_path: Path) -> None:
     # The first science column is 45.
     scene = field_with(tmp_path, ((45, 94), (1, 50)), (43.2, 12.3), (45.3, 36.6))

@@ -143,6 +143,7 @@ def test_astroquery_on_real_files(real_data, tmp_path):
     assert said["near"][0] == [str(STAR), 0.0]
 
 
+@pytest.mark.heavy
 def test_lightkurve_on_real_files(real_data, tmp_path):
     pytest.importorskip("lightkurve")
     with ServerThread(real_data) as archive:

@@ -93,6 +93,7 @@ def test_a_recorded_table_of_a_tag_comes_back_with_its_empty_lines(recorded: Pat
         assert httpx.get(f"{archive.url}/tess/download_tag_spect.php?tag=1494&output=pipe").content == wire
 
 
+@pytest.mark.heavy
 def test_tables_as_large_as_the_real_ones(recorded: Path, tmp_path: Path) -> None:
     (tmp_path / "exofop").mkdir()
     shutil.copy(recorded / "tess_atlas" / "exofop_data_2025-10-19.csv", tmp_path / "exofop" / "tois.csv")

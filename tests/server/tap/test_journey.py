@@ -163,7 +163,13 @@ mood: dict[str, float | bool] = {}
 
 @pytest.mark.parametrize(
     ("geometry", "degrees", "most"),
-    [(True, 180, 100_000), (False, 180, 100_000), (True, 2, 100_000), (True, 180, 3), (False, 3, 3)],
+    [
+        (True, 180, 100_000),
+        (False, 180, 100_000),
+        pytest.param(True, 2, 100_000, marks=pytest.mark.heavy),
+        pytest.param(True, 180, 3, marks=pytest.mark.heavy),
+        (False, 3, 3),
+    ],
 )
 def test_whichever_way_it_is_cut(archive: ServerThread, geometry: bool, degrees: float, most: int) -> None:
     whole = lightcurves_in(FIELD, archive=archive.url)["obs_id"].tolist()

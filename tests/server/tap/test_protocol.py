@@ -200,6 +200,7 @@ def test_an_uploaded_table_is_joined(client: httpx.Client) -> None:
     assert again.json()["data"] == [[2]]
 
 
+@pytest.mark.heavy
 def test_a_large_upload_and_one_that_is_none(client: httpx.Client) -> None:
     rng = np.random.default_rng(1)
     places = zip(rng.uniform(0, 360, 100_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 100_000))), strict=True)
