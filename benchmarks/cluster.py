@@ -35,7 +35,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 
 from tessellar.survey.cluster import Cluster
-from tessellar.survey.outcomes import Part
+from tessellar.survey.outcomes import Outcomes, Part
 from tessellar.survey.tasks import Task
 from tessellar.survey.workers import Executor, Processes
 
@@ -53,7 +53,7 @@ _TICK = 0.5
 def burn(task: Task) -> Part:
     """Be busy for as many turns as the task's key says."""
     turn(int(task.key))
-    return Part((), {}, {})
+    return Part(Outcomes.of(()), {}, {})
 
 
 def turn(times: int) -> float:

@@ -28,3 +28,17 @@ def test_a_small_ccd_goes_from_frames_to_the_store_with_one_worker_and_with_two(
     assert told == []
     assert done.returncode == any(line.startswith("failed: ") for line in lines)
     assert not list(tmp_path.glob("survey-*"))
+
+
+@pytest.mark.heavy
+def test_processes_and_a_cluster_do_the_same_tasks() -> None:
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "cluster.py"), "--quick"],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    print(done.stdout)
+    head, times, *more = done.stdout.splitlines() or ["", ""]
+    assert head.startswith("16 tasks of 1 s of one core, 2 workers"), done.stderr
+    assert times.startswith("processes ")
+    assert all("Dask costs" in line for line in more)
+    assert done.returncode == any(line.startswith("failed: ") for line in more)
