@@ -43,7 +43,15 @@ def test_a_window_is_what_astropy_reads_there(tmp_path: Path, cube: np.ndarray) 
     np.testing.assert_array_equal(stack.series(61, 12), cube[:, 11, 16])
 
 
-@pytest.mark.parametrize("cols", [(50, 50), (45, 94)])
+@pytest.mark.parametrize(
+    "cols",
+    [
+        (50, 50),
+        pytest.param((46, 56), marks=pytest.mark.heavy),
+        pytest.param((46, 60), marks=pytest.mark.heavy),
+        (45, 94),
+    ],
+)
 def test_windows_narrow_and_wide_are_read_alike_of_many_frames(tmp_path: Path, cols: tuple[int, int]) -> None:
     cube = np.random.default_rng(5).normal(100, 10, (40, 40, 50)).astype("f4")
     write_series(tmp_path, cube, errors=np.full(cube.shape[1:], 2.5))

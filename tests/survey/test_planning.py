@@ -79,7 +79,7 @@ def test_stars_that_are_measured_one_by_one_stand_between_the_bands_of_their_row
     ledger.close()
     assert len(handfuls) > 1
     assert handfuls[-1] == len(tasks) - 1, "a worker would be alone with a whole band"
-    assert max(np.diff([-1, *handfuls])) <= math.ceil(len(tasks) / len(handfuls)) + 1
+    assert max(np.diff([-1, *handfuls, len(tasks)])) <= math.ceil(len(tasks) / len(handfuls)) + 1
     assert all(max(before) <= min(after) for before, after in pairwise(rows))
     sizes = [len(each) for each in rows]
     assert max(sizes) <= 8

@@ -131,7 +131,7 @@ def read_window(
     shape : (int, int)
         Rows and columns.
     out : array (rows, columns)
-        Any floating type.
+        Any floating type; that of the layout does for windows that lie in the image.
     room : bytearray, optional
         To read into; made larger if need be. With one for many frames, the system need not find memory for each.
     """

@@ -96,10 +96,10 @@ class HeldFrames:
         from astropy.io import fits
 
         cube = np.empty((*shape, len(self.paths), 2), dtype=np.float32)
-        window = np.empty(shape, dtype=np.float32)
+        window, room = np.empty(shape, dtype=np.float32), bytearray()
         for k, file in enumerate(self.paths):
             for plane, layout in enumerate((self.pixels[k], self.errors[k])):
-                read_window(file, layout, corner, shape, window)
+                read_window(file, layout, corner, shape, window, room)
                 cube[:, :, k, plane] = window
         headers = self.headers.copy()
         headers["CRPIX1"] -= corner[0] - self.corner[0]
